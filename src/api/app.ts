@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { operationId } from '../shared/operation.js';
+import type { About } from '../shared/admin.js';
+import type { Lifecycle } from '../shared/lifecycle.js';
+import type { Logger } from '../shared/log.js';
+import { problem } from './problem.js';
+import { RefusedError, type Recorder } from './recorder.js';
+import { parseSum, sum } from './sum.js';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** A caller's request id as it is kept; anything else is replaced. */
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+
+export interface AppOptions {
+  readonly recorder: Pick<Recorder, 'record'>;
+  readonly about: About;
+  readonly lifecycle: Lifecycle;
+  readonly log: Logger;
+  /** How long a calculation takes, in milliseconds; the classic demo uses 100. */
+  readonly sumDelayMs: number;
+  /** Told each answer: its route as written here, its status, and how long it took in seconds. */
+  readonly onAnswer?: (route: string, status: number, seconds: number) => void;
+}
+
+type Variables = { requestId: string; callersRequestId: string | undefined };
+
+/** The HTTP API. An answer of 200 is sent only after the operation is accepted. */
+export function createApp({
+  recorder,
+  about,
+  lifecycle,
+  log,
+  sumDelayMs,
+  onAnswer,
+}: AppOptions): Hono<{ Variables: Variables }> {
+  const app = new Hono<{ Variables: Variables }>();
+
+  app.use(async (c, next) => {
+    const started = performance.now();
+    const given = c.req.header('X-Request-Id');
+    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
+    c.set('requestId', requestId);
+    c.set('callersRequestId', given === undefined ? undefined : requestId);
+    c.header('X-Request-Id', requestId);
+    await next();
+    const route = c.res.status === 404 ? 'unknown' : c.req.path;
+    onAnswer?.(route, c.res.status, (performance.now() - started) / 1_000);
+    log.debug({ requestId, method: c.req.method, path: c.req.path, status: c.res.status }, 'answered');
+  });
+
+  app.post(
+    '/sum',
+    async (c, next) => {
+      const type = c.req.header('Content-Type');
+      if (type !== undefined && JSON_TYPE.test(type) && c.req.header('Content-Encoding') === undefined)
+        return next();
+      return problem(c, {
+        status: 415,
+        code: 'unsupported-media-type',
+        title: 'The body must be application/json in UTF-8, without a content encoding',
+        headers: { Accept: 'application/json' },
+      });
+    },
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) => problem(c, { status: 413, code: 'too-large', title: 'The body is larger than 1 MiB' }),
+    }),
+    async (c) => {
+      const parsed = parseSum(await c.req.text());
+      if (!parsed.ok) {
+        return problem(c, {
+          status: 400,
+          code: 'invalid-request',
+          title: 'The request is malformed',
+          faults: parsed.faults,
+        });
+      }
+      const { numbers } = parsed;
+      const result = sum(numbers);
+      if (!Number.isFinite(result)) {
+        const faults = [{ pointer: '/numbers', detail: 'their sum is beyond the largest double' }];
+        return problem(c, { status: 400, code: 'overflow', title: 'The sum overflows', faults });
+      }
+      if (sumDelayMs > 0) await delay(sumDelayMs);
+      const requestId = c.get('callersRequestId');
+      const operation = await recorder.record({ name: 'sum', numbers: numbers.length, result, requestId });
+      const id = operationId(operation);
+      return c.json({ result, id }, 200, { 'X-Operation-Id': id });
+    },
+  );
+  app.all('/sum', (c) =>
+    problem(c, {
+      status: 405,
+      code: 'method-not-allowed',
+      title: 'Only POST is allowed here',
+      headers: { Allow: 'POST' },
+    }),
+  );
+
+  app.get('/version', (c) => c.json({ ...about, state: lifecycle.state }));
+
+  app.notFound((c) =>
+    problem(c, { status: 404, code: 'not-found', title: 'There is nothing at this address' }),
+  );
+
+  app.onError((error, c) => {
+    if (error instanceof RefusedError) {
+      const code = error.code.toLowerCase();
+      return problem(c, {
+        status: 503,
+        code,
+        title: 'Not accepted',
+        detail: error.message,
+        headers: { 'Retry-After': '1' },
+      });
+    }
+    log.error({ err: error, requestId: c.get('requestId') }, 'a request failed');
+    return problem(c, { status: 500, code: 'internal', title: 'Something went wrong here' });
+  });
+  return app;
+}

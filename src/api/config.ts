@@ -1,0 +1,10 @@
+import { API_VARIABLES, readVariables } from '../shared/configuration.js';
+
+/**
+ * The API's configuration; durations in milliseconds.
+ *
+ * @throws {ConfigurationError} with every fault.
+ */
+export const readConfig = (env: NodeJS.ProcessEnv) => readVariables(API_VARIABLES, env);
+
+export type ApiConfig = ReturnType<typeof readConfig>;

@@ -1,0 +1,48 @@
+import { createAdmin } from '../shared/admin.js';
+import { HttpServer } from '../shared/http-server.js';
+import { runProcess } from '../shared/process.js';
+import { Acceptance } from './acceptance.js';
+import { createApp } from './app.js';
+import { ChunkQueue } from './chunk-queue.js';
+import { readConfig } from './config.js';
+import { drain } from './drain.js';
+import { ApiMetrics } from './metrics.js';
+import { Recorder } from './recorder.js';
+
+await runProcess(async ({ env, start }) => {
+  const config = readConfig(env);
+  const { about, lifecycle, log } = start(config, config.SHUTDOWN_DELAY + config.SHUTDOWN_TIMEOUT);
+
+  // Opened in this order, closed in reverse.
+  await using queue = new ChunkQueue({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX, log });
+  const acceptance = new Acceptance({ stores: [queue], log });
+  const metrics = new ApiMetrics(() => recorder.pending);
+  const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
+  await using admin = new HttpServer(
+    createAdmin({
+      about,
+      lifecycle,
+      registry: metrics.registry,
+      sickness: async () => undefined,
+      hindrance: async () => ((await acceptance.answers()) ? undefined : 'no durable store answers'),
+    }),
+  );
+  const sumDelayMs = config.SUM_DELAY;
+  await using server = new HttpServer(
+    createApp({ recorder, about, lifecycle, log, sumDelayMs, onAnswer: metrics.requestAnswered }),
+  );
+  const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
+  const port = await server.listen(config.HOST, config.PORT);
+  lifecycle.ready();
+  log.info({ ...about, port, adminPort }, 'ready');
+
+  const cause = await lifecycle.untilStop();
+  const cut = await drain({
+    server,
+    cause,
+    delayMs: config.SHUTDOWN_DELAY,
+    timeoutMs: config.SHUTDOWN_TIMEOUT,
+  });
+  if (cut > 0) log.error({ cut }, 'requests took longer than SHUTDOWN_TIMEOUT and were cut');
+  return { ...metrics.totals, cut, unaccounted: recorder.pending };
+});

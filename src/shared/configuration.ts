@@ -1,0 +1,139 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { parseDuration } from './duration.js';
+import { LOG_LEVELS } from './log.js';
+
+/** Every fault of the environment at once. `code` is `'CONFIGURATION'`; the message is made to be printed as it is. */
+export class ConfigurationError extends Error {
+  readonly code = 'CONFIGURATION';
+
+  constructor(readonly faults: readonly string[]) {
+    const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
+    super(`The configuration has ${count}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'ConfigurationError';
+  }
+}
+
+interface Reading<T> {
+  /** What would be right, in words that complete "expected …". */
+  readonly expected: string;
+  readonly parse: (text: string) => T | undefined;
+  /** Keeps the value out of the message: it may hold a password. */
+  readonly secret?: boolean;
+}
+
+/** A variable with a default (given as one would write it in the environment), or required when it has none. */
+function variable<T>({ expected, parse, secret }: Reading<T>, fallback?: string) {
+  const text = z.string({ error: `is required; expected ${expected}` });
+  return (fallback === undefined ? text : text.default(fallback)).transform((value, context) => {
+    const parsed = parse(value);
+    if (parsed !== undefined) return parsed;
+    const seen = secret ? 'its value (not shown)' : JSON.stringify(value);
+    context.addIssue({ code: 'custom', message: `${seen} is not valid; expected ${expected}` });
+    return z.NEVER;
+  });
+}
+
+const text = (expected: string, secret = false): Reading<string> => ({
+  expected,
+  secret,
+  parse: (value) => value,
+});
+
+const address = (schemes: readonly string[]): Reading<string> => ({
+  expected: `an address that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+  secret: true,
+  parse: (value) =>
+    URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)) ? value : undefined,
+});
+
+const duration = (leastMs = 0): Reading<number> => ({
+  expected: `a duration with its unit, such as 500ms, 30s or 7d${leastMs > 0 ? `, of at least ${leastMs}ms` : ''}`,
+  parse: (value) => {
+    const ms = parseDuration(value);
+    return ms !== undefined && ms >= leastMs ? ms : undefined;
+  },
+});
+
+const whole = (least: number, most: number): Reading<number> => ({
+  expected: `a whole number from ${least} to ${most}`,
+  parse: (value) =>
+    /^\d+$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined,
+});
+
+const oneOf = <T extends string>(choices: readonly T[]): Reading<T> => ({
+  expected: `one of ${choices.join(', ')}`,
+  parse: (value) => choices.find((choice) => choice === value),
+});
+
+/** A setting that the design has and this version does not: naming it is a fault, never a silent nothing. */
+const notYet = (off: string): Reading<string> => ({
+  expected: `${off === '' ? 'nothing' : off}: this version does not have the feature yet`,
+  secret: true,
+  parse: (value) => (value === off ? value : undefined),
+});
+
+/** InfluxDB, as every process and command reaches it. */
+export const INFLUX_VARIABLES = {
+  INFLUX_URL: variable(address(['http', 'https'])),
+  INFLUX_TOKEN: variable(text('a token; user:password on InfluxDB 1.x', true), ''),
+  INFLUX_ORG: variable(text('the organization of InfluxDB 2.x'), ''),
+  INFLUX_BUCKET: variable(text('the bucket; the database on InfluxDB 1.x')),
+};
+
+/** What the API and the worker both read. */
+export const SHARED_VARIABLES = {
+  ...INFLUX_VARIABLES,
+  HOST: variable(text('an address to listen on'), '0.0.0.0'),
+  REDIS_URL: variable(address(['redis', 'rediss'])),
+  DATABASE_URL: variable(address(['postgres', 'postgresql'])),
+  QUEUE_PREFIX: variable(text('the prefix of all keys in Redis'), 'tally'),
+  QUEUE_SHARDS: variable(notYet('1'), '1'),
+  RELAY_AFTER: variable(duration(1_000), '90s'),
+  INSTANCE: variable(text('the name part of the instance; random characters are added'), hostname()),
+  LOG_LEVEL: variable(oneOf(LOG_LEVELS), 'info'),
+};
+
+export const API_VARIABLES = {
+  ...SHARED_VARIABLES,
+  PORT: variable(whole(0, 65_535), '4000'),
+  ADMIN_PORT: variable(whole(0, 65_535), '4001'),
+  SUM_DELAY: variable(duration(), '0ms'),
+  SHUTDOWN_DELAY: variable(duration(), '5s'),
+  SHUTDOWN_TIMEOUT: variable(duration(1_000), '20s'),
+  CHAOS_TOKEN: variable(notYet(''), ''),
+  LIVE_PAGE: variable(notYet('false'), 'false'),
+  TLS_CERT_FILE: variable(notYet(''), ''),
+  TLS_KEY_FILE: variable(notYet(''), ''),
+};
+
+export const WORKER_VARIABLES = {
+  ...SHARED_VARIABLES,
+  ADMIN_PORT: variable(whole(0, 65_535), '4002'),
+  SHUTDOWN_TIMEOUT: variable(duration(1_000), '20s'),
+  BATCH_SIZE: variable(whole(1, 10_000), '500'),
+  BATCH_INTERVAL: variable(duration(1), '30s'),
+  LEDGER_RETENTION: variable(duration(1_000), '7d'),
+};
+
+type Variables = Record<string, z.ZodType>;
+
+/**
+ * Reads the variables from the environment once. An empty value counts as not set, as compose files write it.
+ *
+ * @throws {ConfigurationError} with every fault, each naming its variable, what was wrong and what is expected.
+ */
+export function readVariables<V extends Variables>(
+  variables: V,
+  env: NodeJS.ProcessEnv,
+): Readonly<z.output<z.ZodObject<V>>> {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const read = z.object(variables).safeParse(given);
+  if (!read.success)
+    throw new ConfigurationError(
+      read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    );
+  return Object.freeze(read.data);
+}

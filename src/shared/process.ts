@@ -1,0 +1,61 @@
+import type { About } from './admin.js';
+import { ConfigurationError } from './configuration.js';
+import { SECOND } from './duration.js';
+import { Lifecycle, superviseProcess } from './lifecycle.js';
+import { openLog, type LOG_LEVELS, type Logger } from './log.js';
+import { newInstance } from './operation.js';
+import { readVersion } from './version.js';
+
+/** Beyond the drain itself: every close has its own deadline of two seconds or less. */
+const CLOSE_MARGIN_MS = 10 * SECOND;
+
+/** One running process, as its main function knows it. */
+export interface Running {
+  readonly about: About;
+  readonly lifecycle: Lifecycle;
+  readonly log: Logger;
+}
+
+interface NameAndLevel {
+  readonly INSTANCE: string;
+  readonly LOG_LEVEL: (typeof LOG_LEVELS)[number];
+}
+
+interface Start {
+  readonly env: NodeJS.ProcessEnv;
+  /** Gives the process its name, its log and its supervision; `drainMs` is the longest that its drain may take. */
+  readonly start: (config: NameAndLevel, drainMs: number) => Running;
+}
+
+/** What a process says of itself at its end. Anything but 0 in `unaccounted` makes its exit code 1. */
+export type Receipt = Readonly<Record<string, number>> & { readonly unaccounted: number };
+
+/**
+ * Runs a process's main function from the environment to the receipt, its last line of log. The function resolves after
+ * its drain; what it opened is closed by then. Faults of the configuration and of the start end in exit code 1 and a
+ * message on standard error.
+ */
+export async function runProcess(main: (start: Start) => Promise<Receipt>): Promise<void> {
+  let running: Running | undefined;
+  try {
+    const receipt = await main({
+      env: process.env,
+      start: ({ INSTANCE, LOG_LEVEL }, drainMs) => {
+        const instance = newInstance(INSTANCE);
+        const about = { ...readVersion(process.env), instance, startedAt: new Date().toISOString() };
+        const log = openLog(LOG_LEVEL, instance);
+        const lifecycle = new Lifecycle();
+        superviseProcess(lifecycle, log, drainMs + CLOSE_MARGIN_MS);
+        running = { about, lifecycle, log };
+        return running;
+      },
+    });
+    running?.lifecycle.stopped();
+    running?.log.info({ ...receipt, ms: running.lifecycle.drainMs }, 'receipt');
+    if (receipt.unaccounted > 0) process.exitCode = 1;
+  } catch (error) {
+    process.exitCode = 1;
+    const text = error instanceof ConfigurationError ? error.message : (error as Error).stack;
+    process.stderr.write(`${text}\n`);
+  }
+}

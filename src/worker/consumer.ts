@@ -1,0 +1,165 @@
+import { Queue, WaitingError, Worker, type Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { fromJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
+import { withDeadline } from '../shared/deadline.js';
+import { SECOND } from '../shared/duration.js';
+import type { Logger } from '../shared/log.js';
+import { QUEUE_NAME, queueOptions } from '../shared/operation-queue.js';
+import { closeRedis, openRedis } from '../shared/redis.js';
+import type { Settlement } from './batcher.js';
+
+/** Chunks in hand at once: 500 one-line chunks can fill a batch. */
+const CONCURRENCY = 500;
+
+/** A lock that is not renewed for 10 s is lost; looked for every 5 s. What a killed worker held is back after that. */
+const LOCK_MS = 10 * SECOND;
+const STALLED_CHECK_MS = 5 * SECOND;
+
+/** A worker with work waiting and room in its hands that takes none for this long is wedged. */
+const WEDGED_MS = 60 * SECOND;
+
+const CLOSE_MS = 2 * SECOND;
+
+export interface ConsumerOptions {
+  readonly url: string;
+  readonly prefix: string;
+  readonly instance: string;
+  readonly log: Logger;
+  /**
+   * Resolves when the chunk's lines are stored or quarantined (then its job completes), or when they were given up
+   * (then its job goes back to the queue). `redelivered`: another worker had the chunk before.
+   */
+  readonly settle: (chunk: Chunk, redelivered: boolean) => Promise<Settlement>;
+  /** Keeps what cannot be read as a chunk; resolves when it is durable. */
+  readonly keepUnreadable: (jobId: string, data: string) => Promise<void>;
+}
+
+/** Takes chunks from the queue and gives none back as done before it is settled. */
+export class Consumer implements AsyncDisposable {
+  readonly #options: ConsumerOptions;
+  readonly #redis: Redis;
+  /** BullMQ's own connection for waiting; kept so that it can be ended when BullMQ does not. */
+  readonly #duplicates: Redis[] = [];
+  readonly #queue: Queue<ChunkJob>;
+  readonly #worker: Worker<ChunkJob, void>;
+  #inHand = 0;
+  #handedBack = 0;
+  #lastTakenAt = Date.now();
+
+  constructor(options: ConsumerOptions) {
+    const { url, prefix, instance, log } = options;
+    this.#options = options;
+    this.#redis = openRedis(url, { commands: 'wait', log });
+    const duplicate = this.#redis.duplicate.bind(this.#redis);
+    this.#redis.duplicate = (override) => {
+      const copy = duplicate(override);
+      this.#duplicates.push(copy);
+      return copy;
+    };
+    const shared = { ...queueOptions(prefix), connection: this.#redis };
+    this.#queue = new Queue(QUEUE_NAME, { ...shared, skipMetasUpdate: true });
+    this.#worker = new Worker(QUEUE_NAME, (job, token) => this.#process(job, token), {
+      ...shared,
+      name: instance,
+      autorun: false,
+      concurrency: CONCURRENCY,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      // A job survives any number of crashes.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      // BullMQ waits 15 s after a lost connection by default; ours reconnects within one.
+      runRetryDelay: SECOND / 2,
+    });
+    this.#queue.on('error', () => undefined); // the connection has reported it already
+    this.#worker.on('error', (error) => log.debug({ err: error }, 'bullmq'));
+    this.#worker.on('failed', (job, error) =>
+      log.error({ err: error, chunk: job?.id }, 'a job failed; it is tried again'),
+    );
+    this.#worker.on('stalled', (chunk) =>
+      log.warn({ chunk }, 'a chunk of a worker that is gone goes back to the queue'),
+    );
+  }
+
+  /** Chunks taken and not settled yet. */
+  get inHand(): number {
+    return this.#inHand;
+  }
+
+  /** Chunks given back to the queue. */
+  get handedBack(): number {
+    return this.#handedBack;
+  }
+
+  /** Starts to take chunks, now and whenever there are any. */
+  start(): void {
+    void this.#worker.run();
+  }
+
+  /** Takes no new chunk; the ones in hand go on. */
+  async pause(): Promise<void> {
+    await this.#worker.pause(true);
+  }
+
+  async resume(): Promise<void> {
+    await this.#worker.resume();
+  }
+
+  /** True when nothing waits and no worker, alive or gone, has a chunk in hand. */
+  async empty(): Promise<boolean> {
+    const counts = await this.#queue.getJobCounts('wait', 'active', 'delayed', 'prioritized');
+    return Object.values(counts).every((count) => count === 0);
+  }
+
+  /** True when no other worker is connected to the queue. */
+  async last(): Promise<boolean> {
+    return (await this.#queue.getWorkersCount()) <= 1;
+  }
+
+  /** What keeps the worker from taking chunks now, or nothing. */
+  readonly hindrance = async (): Promise<string | undefined> => {
+    const pong = withDeadline(this.#redis.ping(), SECOND, 'redis');
+    return pong.then(
+      () => undefined,
+      () => 'redis does not answer',
+    );
+  };
+
+  /** BullMQ workers can wedge after a reconnect: work waits, hands are free, and nothing is taken. */
+  readonly sickness = async (): Promise<string | undefined> => {
+    const idleMs = Date.now() - this.#lastTakenAt;
+    if (this.#inHand >= CONCURRENCY || idleMs < WEDGED_MS || this.#redis.status !== 'ready') return undefined;
+    const waiting = await withDeadline(this.#queue.count(), SECOND, 'counting the queue').catch(() => 0);
+    return waiting > 0
+      ? `${waiting} chunks wait and none was taken for ${Math.round(idleMs / SECOND)} s`
+      : undefined;
+  };
+
+  async #process(job: Job<ChunkJob, void>, token: string | undefined): Promise<void> {
+    this.#inHand++;
+    this.#lastTakenAt = Date.now();
+    try {
+      const { id = '', data, attemptsStarted } = job;
+      const chunk = fromJob(id, data);
+      if (!chunk) return await this.#options.keepUnreadable(id, JSON.stringify(data));
+      const settlement = await this.#options.settle(chunk, attemptsStarted > 1);
+      if (settlement === 'settled') return;
+      await job.moveToWait(token);
+      this.#handedBack++;
+    } finally {
+      this.#inHand--;
+    }
+    throw new WaitingError(); // tells BullMQ that the job is no longer ours to complete
+  }
+
+  /** Ends within a few seconds also while Redis is away, which BullMQ's own close would wait for. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closing = Promise.all([this.#worker.close(), this.#queue.close()]);
+    await withDeadline(closing, CLOSE_MS, 'closing the consumer').catch((error: unknown) => {
+      this.#options.log.warn(
+        { err: error },
+        'the consumer did not close in time; its locks run out by themselves',
+      );
+    });
+    await Promise.all([this.#redis, ...this.#duplicates].map(closeRedis));
+  }
+}
