@@ -1,0 +1,11 @@
+import { parseDuration } from '../shared/duration.js';
+import { UsageError } from './command.js';
+
+/** A duration option in milliseconds, or `undefined` when it was not given. */
+export function durationOption(name: string, value: string | boolean | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = parseDuration(String(value));
+  if (ms === undefined)
+    throw new UsageError(`--${name}: "${value}" is not a duration; expected one such as 30s, 1h or 7d`);
+  return ms;
+}

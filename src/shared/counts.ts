@@ -1,0 +1,29 @@
+import type { Influx } from './influx.js';
+import { MEASUREMENT } from './operation.js';
+
+/** How many operations InfluxDB holds under one value of a tag. */
+export interface TagCount {
+  readonly tag: string;
+  readonly count: number;
+}
+
+/** What to count: by which tag, and from how long ago on. */
+export interface CountOptions {
+  readonly by: 'name' | 'instance';
+  readonly sinceMs?: number | undefined;
+}
+
+/**
+ * Counts the operations that InfluxDB holds, by a tag, ascending by its value. The counts come from InfluxDB itself.
+ *
+ * @throws {InfluxError} with what InfluxDB said.
+ */
+export async function countOperations(influx: Influx, { by, sinceMs }: CountOptions): Promise<TagCount[]> {
+  const since = sinceMs === undefined ? '' : ` WHERE time >= now() - ${Math.round(sinceMs)}ms`;
+  const series = await influx.query(`SELECT COUNT("result") FROM "${MEASUREMENT}"${since} GROUP BY "${by}"`);
+  const counts = series.map(({ tags, columns, values }) => ({
+    tag: tags?.[by] ?? '',
+    count: Number(values[0]?.[columns.indexOf('count')] ?? 0),
+  }));
+  return counts.sort((a, b) => a.tag.localeCompare(b.tag));
+}
