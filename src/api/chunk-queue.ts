@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { toJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
@@ -52,6 +53,7 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
   }
 
   async ping(): Promise<void> {
+    if (this.#redis.status !== 'ready') await once(this.#redis, 'ready');
     await this.#redis.ping();
   }
 

@@ -32,6 +32,8 @@ await runProcess(async ({ env, start }) => {
     createApp({ recorder, about, lifecycle, log, sumDelayMs, onAnswer: metrics.requestAnswered }),
   );
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
+  if (!(await acceptance.answers()))
+    log.warn('no durable store answers yet; sums are refused until one does');
   const port = await server.listen(config.HOST, config.PORT);
   lifecycle.ready();
   log.info({ ...about, port, adminPort }, 'ready');

@@ -46,7 +46,7 @@ export async function clearOperations(
 
 async function createDatabase1(influx: Influx, name: string): Promise<boolean> {
   const [databases] = await influx.query('SHOW DATABASES');
-  if (databases?.values.some(([existing]) => existing === name)) return false;
+  if (databases?.values?.some(([existing]) => existing === name)) return false;
   await influx.query(`CREATE DATABASE "${name.replace(/["\\]/g, String.raw`\$&`)}"`, 'POST');
   return true;
 }

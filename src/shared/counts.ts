@@ -23,7 +23,7 @@ export async function countOperations(influx: Influx, { by, sinceMs }: CountOpti
   const series = await influx.query(`SELECT COUNT("result") FROM "${MEASUREMENT}"${since} GROUP BY "${by}"`);
   const counts = series.map(({ tags, columns, values }) => ({
     tag: tags?.[by] ?? '',
-    count: Number(values[0]?.[columns.indexOf('count')] ?? 0),
+    count: Number(values?.[0]?.[columns.indexOf('count')] ?? 0),
   }));
   return counts.sort((a, b) => a.tag.localeCompare(b.tag));
 }

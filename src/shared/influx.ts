@@ -48,7 +48,8 @@ export class InfluxError extends Error {
 export interface Series {
   readonly tags?: Readonly<Record<string, string>>;
   readonly columns: readonly string[];
-  readonly values: readonly (readonly (string | number | null)[])[];
+  /** Missing where the series is empty. */
+  readonly values?: readonly (readonly (string | number | null)[])[];
 }
 
 /** An answer that takes longer counts as none. */

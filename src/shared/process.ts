@@ -53,6 +53,8 @@ export async function runProcess(main: (start: Start) => Promise<Receipt>): Prom
     running?.lifecycle.stopped();
     running?.log.info({ ...receipt, ms: running.lifecycle.drainMs }, 'receipt');
     if (receipt.unaccounted > 0) process.exitCode = 1;
+    // All is closed and said; what a library still waits for, BullMQ for a Redis that is away, must not keep us.
+    setTimeout(() => process.exit(), SECOND).unref();
   } catch (error) {
     process.exitCode = 1;
     const text = error instanceof ConfigurationError ? error.message : (error as Error).stack;

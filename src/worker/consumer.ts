@@ -43,7 +43,7 @@ export class Consumer implements AsyncDisposable {
   readonly #queue: Queue<ChunkJob>;
   readonly #worker: Worker<ChunkJob, void>;
   #inHand = 0;
-  #handedBack = 0;
+  readonly #handedBack = new Set<string>();
   #lastTakenAt = Date.now();
 
   constructor(options: ConsumerOptions) {
@@ -87,7 +87,7 @@ export class Consumer implements AsyncDisposable {
 
   /** Chunks given back to the queue. */
   get handedBack(): number {
-    return this.#handedBack;
+    return this.#handedBack.size;
   }
 
   /** Starts to take chunks, now and whenever there are any. */
@@ -144,7 +144,7 @@ export class Consumer implements AsyncDisposable {
       const settlement = await this.#options.settle(chunk, attemptsStarted > 1);
       if (settlement === 'settled') return;
       await job.moveToWait(token);
-      this.#handedBack++;
+      this.#handedBack.add(id);
     } finally {
       this.#inHand--;
     }

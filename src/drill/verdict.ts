@@ -1,0 +1,59 @@
+import type { Influx } from '../shared/influx.js';
+import { MEASUREMENT, operationId } from '../shared/operation.js';
+
+/** Operations by what the stores say of them; all but the first two must be 0. */
+export interface Verdict {
+  readonly acknowledged: number;
+  readonly stored: number;
+  /** Acknowledged and not stored. */
+  readonly lost: number;
+  /** Stored more than once: the same result under several ids. */
+  readonly twice: number;
+  /** Stored with another result than was answered. */
+  readonly wrong: number;
+}
+
+/** An operation as InfluxDB holds it. */
+export interface StoredOperation {
+  readonly id: string;
+  readonly result: number;
+}
+
+/** Holds what was acknowledged (results by id, each result asked for once) against what is stored. */
+export function judgeOperations(
+  acknowledged: ReadonlyMap<string, number>,
+  stored: readonly StoredOperation[],
+): Verdict {
+  const results = new Map(stored.map(({ id, result }) => [id, result]));
+  const distinct = new Set(results.values());
+  const ids = [...acknowledged];
+  return {
+    acknowledged: ids.length,
+    stored: stored.length,
+    lost: ids.filter(([id]) => !results.has(id)).length,
+    twice: stored.length - distinct.size,
+    wrong: ids.filter(([id, result]) => results.has(id) && results.get(id) !== result).length,
+  };
+}
+
+/**
+ * Every operation that InfluxDB holds, about 100 bytes each on the way: for tests and drills, not for a production
+ * bucket.
+ *
+ * @throws {InfluxError} with what InfluxDB said.
+ */
+export async function readOperations(influx: Influx): Promise<StoredOperation[]> {
+  const series = await influx.query(`SELECT "result" FROM "${MEASUREMENT}" GROUP BY "instance"`);
+  return series.flatMap(({ tags, values = [] }) =>
+    values.map(([time, result]) => ({
+      id: operationId({ at: toNanoseconds(String(time)), instance: tags?.['instance'] ?? '' }),
+      result: Number(result),
+    })),
+  );
+}
+
+/** RFC 3339 with up to nine decimals, as InfluxQL writes it, as Unix nanoseconds: a double could not hold them. */
+function toNanoseconds(time: string): string {
+  const [seconds = '', fraction = ''] = time.replace('Z', '').split('.');
+  return `${Date.parse(`${seconds}Z`) / 1_000}${fraction.padEnd(9, '0')}`;
+}

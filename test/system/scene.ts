@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import { vi } from 'vitest';
+import { createBucket } from '../../src/shared/bucket.js';
+import { countOperations } from '../../src/shared/counts.js';
+import { Influx, type InfluxConfig } from '../../src/shared/influx.js';
+import { Load, type Outcome } from '../../src/drill/load.js';
+import { openInfluxDB1, openInfluxDB2, openRedis } from './tmp-open.js';
+import type { Store } from '../../src/drill/stores/store.js';
+import { TallyProcess } from '../../src/drill/tally-process.js';
+import { judgeOperations, readOperations, type Verdict } from '../../src/drill/verdict.js';
+
+/** Real servers that the tests of one file share; each test gets a bucket and a queue of its own on them. */
+export interface Servers extends AsyncDisposable {
+  readonly redis: Store;
+  readonly influxdb: Store;
+}
+
+export async function openServers(generation: 1 | 2): Promise<Servers> {
+  const influx = generation === 1 ? openInfluxDB1 : openInfluxDB2;
+  const [redis, influxdb] = await Promise.all([openRedis(), influx()]);
+  return {
+    redis,
+    influxdb,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([redis[Symbol.asyncDispose](), influxdb[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
+type Settings = Readonly<Record<string, string>>;
+
+/** Tally's processes in one test, on a bucket and a queue of their own. Whatever still runs at its end is killed. */
+export class Scene implements AsyncDisposable {
+  readonly servers: Servers;
+  readonly env: Settings;
+  readonly influx: Influx;
+  readonly config: InfluxConfig;
+  readonly #processes: TallyProcess[] = [];
+
+  private constructor(servers: Servers, env: Settings) {
+    this.servers = servers;
+    this.env = env;
+    this.config = {
+      INFLUX_URL: env['INFLUX_URL'] ?? '',
+      INFLUX_TOKEN: env['INFLUX_TOKEN'] ?? '',
+      INFLUX_ORG: env['INFLUX_ORG'] ?? '',
+      INFLUX_BUCKET: env['INFLUX_BUCKET'] ?? '',
+    };
+    this.influx = new Influx(this.config);
+  }
+
+  static async open(servers: Servers): Promise<Scene> {
+    const name = `test-${randomBytes(4).toString('hex')}`;
+    const scene = new Scene(servers, {
+      ...servers.redis.environment,
+      ...servers.influxdb.environment,
+      DATABASE_URL: 'postgres://127.0.0.1/unused', // until the ledger exists
+      INFLUX_BUCKET: name,
+      QUEUE_PREFIX: name,
+      INSTANCE: 'test',
+      SHUTDOWN_DELAY: '500ms',
+      SHUTDOWN_TIMEOUT: '10s',
+    });
+    await createBucket(scene.influx, scene.config);
+    return scene;
+  }
+
+  api(settings: Settings = {}): Promise<TallyProcess> {
+    return this.#start('api', settings);
+  }
+
+  /** Batches leave after half a second unless the test says otherwise. */
+  worker(settings: Settings = {}): Promise<TallyProcess> {
+    return this.#start('worker', { BATCH_INTERVAL: '500ms', ...settings });
+  }
+
+  async #start(kind: 'api' | 'worker', settings: Settings): Promise<TallyProcess> {
+    const node = process.env['TALLY_NODE'];
+    const started = await TallyProcess.start({
+      kind,
+      env: { ...this.env, ...settings },
+      ...(node && { node }),
+    });
+    this.#processes.push(started);
+    return started;
+  }
+
+  /** Operations that InfluxDB holds. */
+  async count(): Promise<number> {
+    const counts = await countOperations(this.influx, { by: 'name' });
+    return counts.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  async verdict(load: Load): Promise<Verdict> {
+    return judgeOperations(load.answered, await readOperations(this.influx));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#processes.map((process) => process[Symbol.asyncDispose]()));
+    this.influx[Symbol.dispose]();
+  }
+}
+
+/** An answer of `POST /sum`. */
+export interface SumAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: { readonly result?: number; readonly id?: string; readonly title?: string };
+  readonly ms: number;
+}
+
+export async function sum(api: TallyProcess, numbers: unknown, headers: Settings = {}): Promise<SumAnswer> {
+  const started = performance.now();
+  const response = await fetch(`http://127.0.0.1:${api.port}/sum`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify({ numbers }),
+  });
+  const body = (await response.json()) as SumAnswer['body'];
+  return { status: response.status, headers: response.headers, body, ms: performance.now() - started };
+}
+
+/** Keep-alive load on one API after the other: `load.turnTo(next)` is what a balancer does. */
+export class TurningLoad extends Load {
+  readonly #turn: { to: TallyProcess };
+
+  constructor(api: TallyProcess, connections = 20) {
+    const turn = { to: api };
+    super({ connections, target: () => turn.to.port });
+    this.#turn = turn;
+  }
+
+  turnTo(api: TallyProcess): void {
+    this.#turn.to = api;
+  }
+
+  /** Resolves when so many requests were answered with 200. */
+  async untilAnswered(count: number): Promise<void> {
+    await until(() => this.answered.size >= count);
+  }
+}
+
+export const kinds = (outcomes: readonly Outcome[]) => [...new Set(outcomes.map(({ kind }) => kind))];
+
+/** Awaits a condition, looking again every 10 ms, until it holds or the time is over. */
+export async function until(holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
+  await vi.waitUntil(holds, { timeout: ms, interval: 10 });
+}

@@ -1,0 +1,153 @@
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest';
+import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
+import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
+
+describe.each([1, 2] as const)('the worker on InfluxDB %s.x', (generation) => {
+  let servers: Servers;
+  let scene: Scene;
+  beforeAll(async () => {
+    servers = await openServers(generation);
+  });
+  afterAll(() => servers[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    scene = await Scene.open(servers);
+  });
+  afterEach(async () => {
+    await scene[Symbol.asyncDispose]();
+    await Promise.all([servers.redis.start(), servers.influxdb.start()]);
+  });
+
+  async function answer(count: number) {
+    const api = await scene.api();
+    for (let n = 0; n < count; n++) expect((await sum(api, [n])).status).toBe(200);
+    return api;
+  }
+
+  const holds = async (admin: number, lines: number) => {
+    const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+    return metrics.includes(`\ntally_pending_lines ${lines}\n`);
+  };
+
+  test('SIGTERM with a half-full batch loses nothing and takes under two seconds', async () => {
+    const worker = await scene.worker({ BATCH_INTERVAL: '30s' });
+    await answer(250);
+    await until(() => holds(worker.adminPort, 250));
+    expect(await scene.count()).toBe(0);
+    const { code, receipt, ms } = await worker.stop();
+    expect(await scene.count()).toBe(250);
+    expect({ code, ...receipt }).toMatchObject({ code: 0, logged: 250, handedBack: 0, unaccounted: 0 });
+    expect(ms).toBeLessThan(2_000);
+  });
+
+  test('kill -9 with 499 operations in hand: a second worker logs them all within 15 s', async () => {
+    const first = await scene.worker({ BATCH_INTERVAL: '30s' });
+    await answer(499);
+    await until(() => holds(first.adminPort, 499));
+    await first.kill();
+    const killedAt = Date.now();
+    await scene.worker({ BATCH_INTERVAL: '30s' });
+    await until(async () => (await scene.count()) === 499, 20_000);
+    expect(Date.now() - killedAt).toBeLessThan(15_000);
+  });
+
+  test('the last worker alive empties the queue before it ends', async () => {
+    const api = await scene.api();
+    const load = new TurningLoad(api, 50);
+    await load.untilAnswered(3_000);
+    const worker = await scene.worker();
+    worker.signal('SIGTERM');
+    await load.stop();
+    expect((await worker.ended()).code).toBe(0);
+    expect(await scene.verdict(load)).toMatchObject({
+      acknowledged: load.sent,
+      stored: load.sent,
+      lost: 0,
+      twice: 0,
+    });
+  });
+
+  test('what InfluxDB does not take before the deadline goes back to the queue, and another worker has it at once', async () => {
+    const first = await scene.worker({ SHUTDOWN_TIMEOUT: '3s' });
+    await servers.influxdb.kill();
+    await answer(40);
+    await until(() => holds(first.adminPort, 40));
+    const second = await scene.worker();
+    const { code, receipt } = await first.stop();
+    expect({ code, ...receipt }).toMatchObject({ code: 0, logged: 0, handedBack: 40, unaccounted: 0 });
+    await until(() => holds(second.adminPort, 40), 1_000);
+    await servers.influxdb.start();
+    await until(async () => (await scene.count()) === 40);
+  });
+
+  test('keeps everything while InfluxDB is away, and logs it when it is back', async () => {
+    await scene.worker();
+    await servers.influxdb.kill();
+    const load = new TurningLoad(await scene.api());
+    await load.untilAnswered(2_000);
+    await servers.influxdb.start();
+    await load.untilAnswered(4_000);
+    await load.stop();
+    expect(load.failed).toEqual([]);
+    await until(async () => (await scene.count()) >= load.sent);
+    expect(await scene.verdict(load)).toMatchObject({ stored: load.sent, lost: 0, twice: 0, wrong: 0 });
+  });
+
+  test('ends within its deadlines while Redis is away', async () => {
+    const worker = await scene.worker({ SHUTDOWN_TIMEOUT: '3s' });
+    await answer(1);
+    await until(async () => (await scene.count()) === 1);
+    await servers.redis.kill();
+    const { receipt, ms } = await worker.stop();
+    expect(receipt).toMatchObject({ logged: 1 });
+    expect(ms).toBeLessThan(9_000);
+  });
+
+  test('goes on by itself after Redis was killed and is back', async () => {
+    await scene.worker();
+    const api = await scene.api();
+    await until(async () => (await sum(api, [1])).status === 200);
+    await servers.redis.kill();
+    await servers.redis.start();
+    await until(async () => (await sum(api, [2])).status === 200);
+    await until(async () => (await scene.count()) === 2);
+  });
+
+  test('two workers on one queue log everything once', async () => {
+    const workers = [await scene.worker(), await scene.worker()];
+    const load = new TurningLoad(await scene.api());
+    await load.untilAnswered(3_000);
+    await load.stop();
+    await until(async () => (await scene.count()) >= load.sent);
+    expect(await scene.verdict(load)).toMatchObject({ stored: load.sent, lost: 0, twice: 0 });
+    const endings = await Promise.all(workers.map((worker) => worker.stop()));
+    for (const { receipt } of endings) expect(receipt?.['logged']).toBeGreaterThan(0);
+  });
+
+  test('refused lines among good ones go to quarantine with the reason, and the good ones are stored', async () => {
+    const connection = new Redis(scene.env['REDIS_URL'] ?? '', { maxRetriesPerRequest: null });
+    const queue = new Queue(QUEUE_NAME, { connection, prefix: scene.env['QUEUE_PREFIX'] ?? '' });
+    const quarantine = new Queue('quarantine', { connection, prefix: scene.env['QUEUE_PREFIX'] ?? '' });
+    const good = Array.from(
+      { length: 20 },
+      (_, n) => `operation,instance=i,name=sum numbers=1i,result=${n} ${1e18 + n * 1e3}`,
+    );
+    const bad = ['operation,instance=i,name=sum numbers=1i,result="text" 1000000000000000001', 'not a line'];
+    const lines = [...good.slice(0, 7), bad[0], ...good.slice(7, 13), bad[1], ...good.slice(13)].join('\n');
+    await queue.add(JOB_NAME, { lines }, { ...JOB_OPTIONS, jobId: 'i.0' });
+    await queue.add(JOB_NAME, { unknown: true }, { ...JOB_OPTIONS, jobId: 'i.1' });
+    const worker = await scene.worker();
+    await until(async () => (await quarantine.count()) === 3);
+    await until(async () => (await scene.count()) === 20);
+    const kept = (await quarantine.getJobs(['wait'])).map(({ data }) => data as Record<string, unknown>);
+    expect(kept.map(({ line }) => line).sort()).toEqual([...bad, '{"unknown":true}'].sort());
+    for (const { reason, refusedAt } of kept)
+      expect([reason, refusedAt]).toEqual([expect.stringMatching(/\w/), expect.stringMatching(/Z$/)]);
+    const { receipt } = await worker.stop();
+    expect(receipt).toMatchObject({ logged: 20, quarantined: 2 });
+    expect(await queue.getJobCounts()).toMatchObject({ waiting: 0, active: 0, failed: 0 });
+    await Promise.all([queue.close(), quarantine.close()]);
+    connection.disconnect();
+  });
+});
