@@ -16,7 +16,7 @@ await runProcess(async ({ env, start }) => {
   // Opened in this order, closed in reverse.
   await using queue = new ChunkQueue({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX, log });
   const acceptance = new Acceptance({ stores: [queue], log });
-  const metrics = new ApiMetrics(() => recorder.pending);
+  const metrics = new ApiMetrics({ waiting: () => recorder.pending, inFlight: () => server.inFlight });
   const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
   await using admin = new HttpServer(
     createAdmin({

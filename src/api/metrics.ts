@@ -33,14 +33,22 @@ export class ApiMetrics {
     registers: this.#registers,
   });
 
-  constructor(pending: () => number) {
+  constructor({ waiting, inFlight }: { waiting: () => number; inFlight: () => number }) {
     collectDefaultMetrics({ register: this.registry });
     new Gauge({
       name: 'tally_operations_waiting',
       help: 'Operations that wait for acceptance in this process.',
       registers: this.#registers,
       collect() {
-        this.set(pending());
+        this.set(waiting());
+      },
+    });
+    new Gauge({
+      name: 'tally_http_requests_in_flight',
+      help: 'Requests that are being answered.',
+      registers: this.#registers,
+      collect() {
+        this.set(inFlight());
       },
     });
   }

@@ -19,8 +19,6 @@ export interface Ending {
 export interface TallyProcessOptions {
   readonly kind: 'api' | 'worker';
   readonly env: Readonly<Record<string, string>>;
-  /** The program that runs it; another Node than our own, say. */
-  readonly node?: string;
 }
 
 const READY_MS = 15 * SECOND;
@@ -38,11 +36,11 @@ export class TallyProcess implements AsyncDisposable {
   #errors = '';
   #signalledAt = performance.now();
 
-  private constructor({ kind, env, node = process.execPath }: TallyProcessOptions) {
+  private constructor({ kind, env }: TallyProcessOptions) {
     this.kind = kind;
     const main = fileURLToPath(new URL(`../../dist/${kind}/main.js`, import.meta.url));
     const ports = { HOST: '127.0.0.1', ADMIN_PORT: '0', ...(kind === 'api' && { PORT: '0' }) };
-    this.#child = spawn(node, [main], {
+    this.#child = spawn(process.execPath, [main], {
       env: { PATH: process.env['PATH'], ...ports, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // Ctrl+C is for us to pass on

@@ -24,6 +24,11 @@ export class HttpServer implements AsyncDisposable {
     });
   }
 
+  /** Requests that are being answered. */
+  get inFlight(): number {
+    return this.#answering.size;
+  }
+
   /** Resolves with the port. Rejects when the address cannot be listened on. */
   async listen(host: string, port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
