@@ -39,6 +39,14 @@ export class TcpProxy implements AsyncDisposable {
     for (const pair of this.#pairs) this.#apply(pair);
   }
 
+  /** Cuts all connections; what was held back is gone. */
+  cut(): void {
+    for (const { client, upstream } of this.#pairs) {
+      client.destroy();
+      upstream.destroy();
+    }
+  }
+
   /** Passes on what was held back and all that comes. */
   resume(): void {
     this.#stalled = 'nothing';
@@ -54,10 +62,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { client, upstream } of this.#pairs) {
-      client.destroy();
-      upstream.destroy();
-    }
+    this.cut();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 }

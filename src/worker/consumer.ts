@@ -15,9 +15,6 @@ const CONCURRENCY = 500;
 const LOCK_MS = 10 * SECOND;
 const STALLED_CHECK_MS = 5 * SECOND;
 
-/** A worker with work waiting and room in its hands that takes none for this long is wedged. */
-const WEDGED_MS = 60 * SECOND;
-
 const CLOSE_MS = 2 * SECOND;
 
 export interface ConsumerOptions {
@@ -30,6 +27,8 @@ export interface ConsumerOptions {
    * (then its job goes back to the queue). `redelivered`: another worker had the chunk before.
    */
   readonly settle: (chunk: Chunk, redelivered: boolean) => Promise<Settlement>;
+  /** A worker with work waiting and room in its hands that takes none for this long, in milliseconds, is wedged. */
+  readonly wedgedMs?: number;
   /** Keeps what cannot be read as a chunk; resolves when it is durable. */
   readonly keepUnreadable: (jobId: string, data: string) => Promise<void>;
 }
@@ -126,8 +125,9 @@ export class Consumer implements AsyncDisposable {
 
   /** BullMQ workers can wedge after a reconnect: work waits, hands are free, and nothing is taken. */
   readonly sickness = async (): Promise<string | undefined> => {
+    const { wedgedMs = 60 * SECOND } = this.#options;
     const idleMs = Date.now() - this.#lastTakenAt;
-    if (this.#inHand >= CONCURRENCY || idleMs < WEDGED_MS || this.#redis.status !== 'ready') return undefined;
+    if (this.#inHand >= CONCURRENCY || idleMs < wedgedMs || this.#redis.status !== 'ready') return undefined;
     const waiting = await withDeadline(this.#queue.count(), SECOND, 'counting the queue').catch(() => 0);
     return waiting > 0
       ? `${waiting} chunks wait and none was taken for ${Math.round(idleMs / SECOND)} s`

@@ -2,6 +2,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
+import { TcpProxy } from '../tcp-proxy.js';
 import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
 
 describe.each([1, 2] as const)('the worker on InfluxDB %s.x', (generation) => {
@@ -92,6 +93,22 @@ describe.each([1, 2] as const)('the worker on InfluxDB %s.x', (generation) => {
     expect(load.failed).toEqual([]);
     await until(async () => (await scene.count()) >= load.sent);
     expect(await scene.verdict(load)).toMatchObject({ stored: load.sent, lost: 0, twice: 0, wrong: 0 });
+  });
+
+  test('a batch whose acknowledgement was lost is sent again, and stored once', async () => {
+    await using proxy = await TcpProxy.open(Number(new URL(servers.influxdb.url).port));
+    const worker = await scene.worker({ INFLUX_URL: `http://127.0.0.1:${proxy.port}` });
+    await answer(1);
+    await until(() => holds(worker.adminPort, 0));
+    proxy.stall('answers');
+    await answer(30);
+    await until(async () => (await scene.count()) === 31);
+    expect(await holds(worker.adminPort, 30)).toBe(true);
+    proxy.cut();
+    proxy.resume();
+    await until(() => holds(worker.adminPort, 0));
+    expect((await worker.stop()).receipt).toMatchObject({ logged: 31, unaccounted: 0 });
+    expect(await scene.count()).toBe(31);
   });
 
   test('ends within its deadlines while Redis is away', async () => {
