@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { vi } from 'vitest';
 import { createBucket } from '../../src/shared/bucket.js';
+import { INFLUX_VARIABLES, readVariables } from '../../src/shared/configuration.js';
 import { countOperations } from '../../src/shared/counts.js';
 import { Influx, type InfluxConfig } from '../../src/shared/influx.js';
 import { Load, type Outcome } from '../../src/drill/load.js';
-import { openInfluxDB1, openInfluxDB2, openRedis } from './tmp-open.js';
+import { openInfluxDB1, openInfluxDB2, openRedis } from '../../src/drill/stores/open-stores.js';
 import type { Store } from '../../src/drill/stores/store.js';
 import { TallyProcess } from '../../src/drill/tally-process.js';
 import { judgeOperations, readOperations, type Verdict } from '../../src/drill/verdict.js';
@@ -40,12 +41,7 @@ export class Scene implements AsyncDisposable {
   private constructor(servers: Servers, env: Settings) {
     this.servers = servers;
     this.env = env;
-    this.config = {
-      INFLUX_URL: env['INFLUX_URL'] ?? '',
-      INFLUX_TOKEN: env['INFLUX_TOKEN'] ?? '',
-      INFLUX_ORG: env['INFLUX_ORG'] ?? '',
-      INFLUX_BUCKET: env['INFLUX_BUCKET'] ?? '',
-    };
+    this.config = readVariables(INFLUX_VARIABLES, env);
     this.influx = new Influx(this.config);
   }
 

@@ -1,0 +1,62 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Environment } from './store.js';
+
+/**
+ * Reads until the pipe from us is closed, which the system does however we end, `kill -9` included. Then ends what
+ * `*.pid` files name ("SIGNAL PID"), by force after five seconds; runs the farewell; removes the folder, twice if a
+ * dying server still wrote into it.
+ */
+const MINDER = `
+read -r _
+folder=$1; shift
+for file in "$folder"/*.pid; do
+  [ -f "$file" ] || continue
+  read -r signal pid <"$file"
+  kill -s "$signal" "$pid" || continue
+  for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" && sleep 0.5 || break; done
+  kill -s KILL "$pid"
+done
+[ $# = 0 ] || "$@"
+rm -rf -- "$folder" || { sleep 1; rm -rf -- "$folder"; }
+`;
+
+/** A folder that does not outlive us, nor do the servers whose `*.pid` files lie in it. */
+export class TemporaryFolder implements AsyncDisposable {
+  readonly path: string;
+  readonly #minder: ChildProcess;
+
+  private constructor(path: string, minder: ChildProcess) {
+    this.path = path;
+    this.#minder = minder;
+  }
+
+  /** @param farewell a command to run before the folder is removed; `{}` in it stands for the folder. */
+  static async create(name: string, environment: Environment, farewell: readonly string[] = []) {
+    const path = await realpath(await mkdtemp(join(tmpdir(), `tally-${name}-`)));
+    const args = ['-c', MINDER, 'tally-minder', path, ...farewell.map((word) => word.replace('{}', path))];
+    const minder = spawn('/bin/sh', args, {
+      cwd: '/',
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { ...environment, PATH: `${environment['PATH'] ?? ''}:/usr/bin:/bin` },
+    });
+    minder.stdin.on('error', () => undefined);
+    await once(minder, 'spawn');
+    minder.unref();
+    return new TemporaryFolder(path, minder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#minder.exitCode === null && this.#minder.signalCode === null) {
+      this.#minder.ref();
+      const ended = once(this.#minder, 'exit');
+      this.#minder.stdin?.end();
+      await ended;
+    }
+    await rm(this.path, { recursive: true, force: true });
+  }
+}
