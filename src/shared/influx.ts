@@ -103,11 +103,20 @@ export class Influx implements Disposable {
     } catch (error) {
       return { status: undefined, body: (error as Error).message };
     }
-    return this.#send(server.writePath, lines.join('\n'), {
-      method: 'POST',
-      headers: { 'Content-Type': 'text/plain; charset=utf-8', ...this.#authorization(server.generation) },
-      ...(signal && { signal }),
-    });
+    // A controller for each request: the client adds a listener to the signal and never removes it, and this one lives
+    // as long as the process.
+    const request = new AbortController();
+    const abort = () => request.abort();
+    signal?.addEventListener('abort', abort);
+    try {
+      return await this.#send(server.writePath, lines.join('\n'), {
+        method: 'POST',
+        headers: { 'Content-Type': 'text/plain; charset=utf-8', ...this.#authorization(server.generation) },
+        signal: request.signal,
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   /**

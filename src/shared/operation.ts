@@ -60,7 +60,7 @@ function escapeTag(value: string): string {
   return value
     .replace(/[\r\n]+/g, ' ')
     .replace(/[,= ]/g, String.raw`\$&`)
-    .replace(/\\$/, '');
+    .replace(/\\+$/, '');
 }
 
 function escapeString(value: string): string {
