@@ -9,7 +9,7 @@ import { openServers, Scene, sum, TurningLoad, until, type Servers } from './sce
 let servers: Servers;
 let scene: Scene;
 beforeAll(async () => {
-  servers = await openServers(1);
+  servers = await openServers();
 });
 afterAll(() => servers[Symbol.asyncDispose]());
 beforeEach(async () => {

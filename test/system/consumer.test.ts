@@ -5,7 +5,7 @@ import { openServers, Scene, sum, until, type Servers } from './scene.js';
 
 let servers: Servers;
 beforeAll(async () => {
-  servers = await openServers(1);
+  servers = await openServers();
 });
 afterAll(() => servers[Symbol.asyncDispose]());
 

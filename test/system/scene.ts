@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { vi } from 'vitest';
+import { inject, vi } from 'vitest';
 import { createBucket } from '../../src/shared/bucket.js';
 import { INFLUX_VARIABLES, readVariables } from '../../src/shared/configuration.js';
 import { countOperations } from '../../src/shared/counts.js';
 import { Influx, type InfluxConfig } from '../../src/shared/influx.js';
-import { Load, type Outcome } from '../../src/drill/load.js';
+import type { InfluxGeneration } from '../global-setup.js';
+import { Load } from '../../src/drill/load.js';
 import { openInfluxDB1, openInfluxDB2, openRedis } from '../../src/drill/stores/open-stores.js';
 import type { Store } from '../../src/drill/stores/store.js';
 import { TallyProcess } from '../../src/drill/tally-process.js';
@@ -16,7 +17,7 @@ export interface Servers extends AsyncDisposable {
   readonly influxdb: Store;
 }
 
-export async function openServers(generation: 1 | 2): Promise<Servers> {
+export async function openServers(generation = anyGeneration()): Promise<Servers> {
   const influx = generation === 1 ? openInfluxDB1 : openInfluxDB2;
   const [redis, influxdb] = await Promise.all([openRedis(), influx()]);
   return {
@@ -26,6 +27,11 @@ export async function openServers(generation: 1 | 2): Promise<Servers> {
       await Promise.all([redis[Symbol.asyncDispose](), influxdb[Symbol.asyncDispose]()]);
     },
   };
+}
+
+function anyGeneration(): InfluxGeneration {
+  const [first = 1] = inject('influxGenerations');
+  return first;
 }
 
 type Settings = Readonly<Record<string, string>>;
@@ -135,8 +141,6 @@ export class TurningLoad extends Load {
     await until(() => this.answered.size >= count);
   }
 }
-
-export const kinds = (outcomes: readonly Outcome[]) => [...new Set(outcomes.map(({ kind }) => kind))];
 
 /** Awaits a condition, looking again every 10 ms, until it holds or the time is over. */
 export async function until(holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
