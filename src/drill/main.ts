@@ -45,7 +45,10 @@ function readOptions() {
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
-  if (values.help) return void say(HELP);
+  if (values.help) {
+    say(HELP);
+    return undefined;
+  }
   return {
     loadMs: wholeNumber('seconds', values.seconds, 10) * SECOND,
     connections: wholeNumber('connections', values.connections, 1),

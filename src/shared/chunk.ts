@@ -16,11 +16,13 @@ export function toJob(chunk: Chunk): ChunkJob {
   return { lines: chunk.lines.join('\n') };
 }
 
+const EMPTY_LINE = /^$|^\n|\n\n|\n$/;
+
 /** The chunk in a job, or `undefined` when this version cannot read the job's data: then nothing may be guessed. */
 export function fromJob(id: string, data: unknown): Chunk | undefined {
   if (typeof data !== 'object' || data === null || !('lines' in data)) return undefined;
   if (typeof data.lines !== 'string') return undefined;
+  if (EMPTY_LINE.test(data.lines)) return undefined;
   const lines = data.lines.split('\n');
-  const readable = lines.length <= MAX_LINES && lines.every((line) => line.length > 0);
-  return readable ? { id, lines } : undefined;
+  return lines.length <= MAX_LINES ? { id, lines } : undefined;
 }

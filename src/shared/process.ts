@@ -7,7 +7,7 @@ import { newInstance } from './operation.js';
 import { readVersion } from './version.js';
 
 /** Beyond the drain itself: every close has its own deadline of two seconds or less. */
-const CLOSE_MARGIN_MS = 10 * SECOND;
+export const CLOSE_MARGIN_MS = 10 * SECOND;
 
 /** One running process, as its main function knows it. */
 export interface Running {

@@ -90,7 +90,7 @@ export class Scene implements AsyncDisposable {
   /** Operations that InfluxDB holds. */
   async count(): Promise<number> {
     const counts = await countOperations(this.influx, { by: 'name' });
-    return counts.reduce((sum, { count }) => sum + count, 0);
+    return counts.reduce((total, { count }) => total + count, 0);
   }
 
   async verdict(load: Load): Promise<Verdict> {

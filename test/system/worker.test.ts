@@ -158,7 +158,7 @@ describe.each(inject('influxGenerations'))('the worker on InfluxDB %s.x', (gener
     await until(async () => (await quarantine.count()) === 3);
     await until(async () => (await scene.count()) === 20);
     const kept = (await quarantine.getJobs(['wait'])).map(({ data }) => data as Record<string, unknown>);
-    expect(kept.map(({ line }) => line).sort()).toEqual([...bad, '{"unknown":true}'].sort());
+    expect(new Set(kept.map(({ line }) => line))).toEqual(new Set([...bad, '{"unknown":true}']));
     for (const { reason, refusedAt } of kept)
       expect([reason, refusedAt]).toEqual([expect.stringMatching(/\w/), expect.stringMatching(/Z$/)]);
     const { receipt } = await worker.stop();
