@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { parseDuration } from './duration.js';
+import { DAY, parseDuration } from './duration.js';
 import { LOG_LEVELS } from './log.js';
 
 /** Every fault of the environment at once. `code` is `'CONFIGURATION'`; the message is made to be printed as it is. */
@@ -47,13 +47,22 @@ const address = (schemes: readonly string[]): Reading<string> => ({
     URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)) ? value : undefined,
 });
 
-const duration = (leastMs = 0): Reading<number> => ({
-  expected: `a duration with its unit, such as 500ms, 30s or 7d${leastMs > 0 ? `, of at least ${leastMs}ms` : ''}`,
+function bounds(leastMs: number, mostMs: number): string {
+  const words = [leastMs > 0 && `at least ${leastMs}ms`, mostMs < Infinity && `at most ${mostMs / DAY}d`];
+  const said = words.filter((word) => word !== false);
+  return said.length > 0 ? `, of ${said.join(' and ')}` : '';
+}
+
+const duration = (leastMs = 0, mostMs = Infinity): Reading<number> => ({
+  expected: `a duration with its unit, such as 500ms, 30s or 7d${bounds(leastMs, mostMs)}`,
   parse: (value) => {
     const ms = parseDuration(value);
-    return ms !== undefined && ms >= leastMs ? ms : undefined;
+    return ms !== undefined && ms >= leastMs && ms <= mostMs ? ms : undefined;
   },
 });
+
+/** What is waited for: a timer set for longer than 2^31 - 1 ms, 24.8 days, rings at once. */
+const wait = (leastMs = 0) => duration(leastMs, 24 * DAY);
 
 const whole = (least: number, most: number): Reading<number> => ({
   expected: `a whole number from ${least} to ${most}`,
@@ -98,9 +107,9 @@ export const API_VARIABLES = {
   ...SHARED_VARIABLES,
   PORT: variable(whole(0, 65_535), '4000'),
   ADMIN_PORT: variable(whole(0, 65_535), '4001'),
-  SUM_DELAY: variable(duration(), '0ms'),
-  SHUTDOWN_DELAY: variable(duration(), '5s'),
-  SHUTDOWN_TIMEOUT: variable(duration(1_000), '20s'),
+  SUM_DELAY: variable(wait(), '0ms'),
+  SHUTDOWN_DELAY: variable(wait(), '5s'),
+  SHUTDOWN_TIMEOUT: variable(wait(1_000), '20s'),
   CHAOS_TOKEN: variable(notYet(''), ''),
   LIVE_PAGE: variable(notYet('false'), 'false'),
   TLS_CERT_FILE: variable(notYet(''), ''),
@@ -110,9 +119,9 @@ export const API_VARIABLES = {
 export const WORKER_VARIABLES = {
   ...SHARED_VARIABLES,
   ADMIN_PORT: variable(whole(0, 65_535), '4002'),
-  SHUTDOWN_TIMEOUT: variable(duration(1_000), '20s'),
+  SHUTDOWN_TIMEOUT: variable(wait(1_000), '20s'),
   BATCH_SIZE: variable(whole(1, 10_000), '500'),
-  BATCH_INTERVAL: variable(duration(1), '30s'),
+  BATCH_INTERVAL: variable(wait(1), '30s'),
   LEDGER_RETENTION: variable(duration(1_000), '7d'),
 };
 

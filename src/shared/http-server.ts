@@ -1,5 +1,6 @@
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import type { Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { SECOND } from './duration.js';
@@ -7,16 +8,25 @@ import { SECOND } from './duration.js';
 /** Longer than the idle timeouts of common load balancers (60 s), so that it is never we who close under them. */
 const KEEP_ALIVE_MS = 72 * SECOND;
 
+/** Turns of the event loop in which what has arrived is accepted and read: one for the connection, one for its data. */
+const TURNS = 3;
+
 /** An HTTP server that can end without cutting anybody off. */
 export class HttpServer implements AsyncDisposable {
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
   readonly #answering = new Set<ServerResponse>();
   #turningAway = false;
+  #finished: Promise<number> | undefined;
 
   // The app's own variables are none of the server's business.
   constructor(app: Pick<Hono, 'fetch'>) {
     this.#server = createAdaptorServer({ fetch: app.fetch }) as Server;
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#server.prependListener('request', (_request, response: ServerResponse) => {
       this.#answering.add(response);
       response.once('close', () => this.#answering.delete(response));
@@ -46,25 +56,39 @@ export class HttpServer implements AsyncDisposable {
   }
 
   /**
-   * Stops listening, finishes what is in flight and ends idle connections. After `limitMs` it cuts what still hangs,
-   * and resolves with how many requests that were.
+   * Stops listening, finishes what is in flight and ends connections that ask for nothing. After `limitMs` it cuts what
+   * still hangs. Resolves with how many requests that were; a second call with what the first one does.
    */
-  async finish(limitMs: number): Promise<number> {
+  finish(limitMs: number): Promise<number> {
+    this.#finished ??= this.#server.listening ? this.#finish(limitMs) : Promise.resolve(0);
+    return this.#finished;
+  }
+
+  async #finish(limitMs: number): Promise<number> {
     this.turnAway();
+    await this.#readWhatArrived();
+    // Not the HTTP server's own close: that one ends idle connections at once, unread requests and all, and waits for
+    // connections on which nothing was ever asked.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
+    await this.#readWhatArrived();
+    const busy = new Set([...this.#answering].map(({ req }) => req.socket));
+    for (const socket of this.#sockets) if (!busy.has(socket)) socket.destroy();
     let cut = 0;
     const limit = setTimeout(() => {
       cut = this.#answering.size;
-      this.#server.closeAllConnections();
+      for (const socket of this.#sockets) socket.destroy();
     }, limitMs);
-    await new Promise<void>((resolve) => {
-      // Right after a poll phase every request that has arrived was read, and none is taken for an idle connection.
-      setImmediate(() => this.#server.close(() => resolve()));
-    });
+    await closed;
     clearTimeout(limit);
+    this.#server.close(() => undefined); // ends the timer that looks for slow requests
     return cut;
   }
 
+  async #readWhatArrived(): Promise<void> {
+    for (let n = 0; n < TURNS; n++) await turn();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#server.listening) await this.finish(0);
+    await this.finish(0);
   }
 }
