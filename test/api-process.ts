@@ -49,14 +49,13 @@ export class ApiProcess {
   }
 
   /** `POST /sum` with this body. */
-  sum(body: BodyInit, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    // Node wants to be told that a stream goes one way; TypeScript does not know it.
-    const oneWay = body instanceof ReadableStream ? { duplex: 'half' } : {};
+  sum(body: string | ReadableStream, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     return this.request('/sum', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', ...headers },
       body,
-      ...oneWay,
+      // Node wants to be told that a stream goes one way.
+      ...(body instanceof ReadableStream && { duplex: 'half' }),
     });
   }
 }

@@ -6,5 +6,3 @@ import { API_VARIABLES, readVariables } from '../shared/configuration.js';
  * @throws {ConfigurationError} with every fault.
  */
 export const readConfig = (env: NodeJS.ProcessEnv) => readVariables(API_VARIABLES, env);
-
-export type ApiConfig = ReturnType<typeof readConfig>;

@@ -10,7 +10,7 @@ import { readVersion } from './version.js';
 export const CLOSE_MARGIN_MS = 10 * SECOND;
 
 /** One running process, as its main function knows it. */
-export interface Running {
+interface Running {
   readonly about: About;
   readonly lifecycle: Lifecycle;
   readonly log: Logger;

@@ -9,7 +9,7 @@ export interface Search {
   /** Whether stores that the environment names (`REDIS_URL`, …) count. */
   readonly external: boolean;
   /** Told what was found, and what is being installed. */
-  report(line: string): void;
+  readonly report: (line: string) => void;
 }
 
 type Found = Map<Source, Way>;

@@ -43,9 +43,11 @@ async function flags(command: string, port: number, folder: string): Promise<str
   const { output } = await runCommand(command, ['--help'], { environment: { HOME: folder }, cwd: folder });
   const optional = ['--reporting-disabled', '--ui-disabled'].filter((flag) => output.includes(flag));
   return [
-    ...['--http-bind-address', `127.0.0.1:${port}`],
-    ...['--bolt-path', join(folder, 'influxd.bolt'), '--sqlite-path', join(folder, 'influxd.sqlite')],
-    ...['--engine-path', join(folder, 'engine'), '--log-level', 'warn'],
+    `--http-bind-address=127.0.0.1:${port}`,
+    `--bolt-path=${join(folder, 'influxd.bolt')}`,
+    `--sqlite-path=${join(folder, 'influxd.sqlite')}`,
+    `--engine-path=${join(folder, 'engine')}`,
+    '--log-level=warn',
     ...optional,
   ];
 }

@@ -2,7 +2,7 @@ import { findStores, type Search } from './find.js';
 import { SOURCES, type Source } from './sources.js';
 import type { Environment, Store, StoreName } from './store.js';
 
-export type InfluxGeneration = '1' | '2' | 'any';
+type InfluxGeneration = '1' | '2' | 'any';
 
 interface OpenOptions {
   /** Default: `process.env`. */

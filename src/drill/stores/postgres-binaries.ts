@@ -12,7 +12,6 @@ const VERSIONED = [
 
 /** The folder of the newest `initdb` and `postgres` that lie together. */
 export async function findPostgres(environment: Environment): Promise<string | undefined> {
-  const hasServer = (bin: string) => ['initdb', 'postgres'].every((name) => isExecutable(join(bin, name)));
   for (const { parent, folder } of VERSIONED) {
     const versions = (await readdir(parent).catch(() => [])).filter((name) => folder.test(name));
     const newestFirst = versions.sort((a, b) => majorVersion(b) - majorVersion(a));
@@ -26,6 +25,10 @@ export async function findPostgres(environment: Environment): Promise<string | u
     ...(initdb === undefined ? [] : [dirname(initdb)]),
   ];
   return candidates.find(hasServer);
+}
+
+function hasServer(bin: string): boolean {
+  return ['initdb', 'postgres'].every((name) => isExecutable(join(bin, name)));
 }
 
 function majorVersion(folder: string): number {

@@ -86,9 +86,14 @@ async function initialiseCluster({ bin, folder, data, password, user }: Cluster)
   const { ok, output } = await runCommand(
     join(bin, 'initdb'),
     [
-      ...['--pgdata', data, '--username', 'tally', '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
+      `--pgdata=${data}`,
+      '--username=tally',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--no-locale',
       // The server syncs what it writes; only the empty cluster need not survive a power cut.
-      ...['--encoding', 'UTF8', '--no-locale', '--no-sync'],
+      '--no-sync',
     ],
     { environment: { LC_ALL: 'C' }, cwd: folder, user },
   );

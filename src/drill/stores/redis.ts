@@ -6,10 +6,12 @@ import type { Environment } from './store.js';
 import { TemporaryFolder } from './temporary-folder.js';
 
 /** What durability asks of Redis: nothing evicted, every second on disk. */
-export const REDIS_OPTIONS = [
-  ...['--appendonly', 'yes', '--appendfsync', 'everysec'],
-  ...['--maxmemory-policy', 'noeviction', '--save', ''],
-];
+export const REDIS_OPTIONS: readonly string[] = Object.entries({
+  '--appendonly': 'yes',
+  '--appendfsync': 'everysec',
+  '--maxmemory-policy': 'noeviction',
+  '--save': '',
+}).flat();
 
 /** Redis from a `redis-server` on `PATH`; `undefined` when there is none. */
 export function localRedis(environment: Environment): Recipe | undefined {

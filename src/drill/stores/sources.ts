@@ -35,7 +35,7 @@ export interface Source {
   /** One that is named for the case that there are no binaries. */
   existing?(environment: Environment, suffix: string): Way | undefined;
   /** A new one as a container. */
-  contained?(environment: Environment): Way;
+  readonly contained?: (environment: Environment) => Way;
 }
 
 function own(recipe: Recipe): Way;
