@@ -1,16 +1,13 @@
-import { z } from 'zod';
 import type { Fault } from './problem.js';
-
-/** The body of `POST /sum`. Numbers are IEEE 754 doubles, as JSON readers have them. */
-const SumRequest = z.strictObject({
-  numbers: z.array(z.number({ error: 'must be a finite number' }), { error: 'must be an array of numbers' }),
-});
 
 export type ParsedSum =
   | { readonly ok: true; readonly numbers: readonly number[] }
   | { readonly ok: false; readonly faults: Fault[] };
 
-/** Reads the text of a request body, and names every fault it has. */
+/**
+ * Reads the text of a request body, and names every fault it has. By hand: a schema library takes over a second for a
+ * megabyte of wrong numbers, and nobody else is served meanwhile.
+ */
 export function parseSum(body: string): ParsedSum {
   let json: unknown;
   try {
@@ -18,24 +15,28 @@ export function parseSum(body: string): ParsedSum {
   } catch (error) {
     return { ok: false, faults: [{ pointer: '', detail: `is not JSON: ${(error as SyntaxError).message}` }] };
   }
-  const read = SumRequest.safeParse(json);
-  if (read.success) return { ok: true, numbers: read.data.numbers };
-  return { ok: false, faults: read.error.issues.flatMap(toFaults) };
-}
-
-function toFaults(issue: z.core.$ZodIssue): Fault[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      pointer: pointer([...issue.path, key]),
-      detail: 'is not a known field',
-    }));
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return { ok: false, faults: [{ pointer: '', detail: 'must be an object {"numbers": […]}' }] };
   }
-  if (issue.path.length === 0) return [{ pointer: '', detail: 'must be an object {"numbers": […]}' }];
-  return [{ pointer: pointer(issue.path), detail: issue.message }];
+  const { numbers, ...unknown } = json as { numbers?: unknown };
+  const faults = [...faultsOfNumbers(numbers), ...Object.keys(unknown).map(unknownField)];
+  return faults.length === 0 ? { ok: true, numbers: numbers as number[] } : { ok: false, faults };
 }
 
-const pointer = (path: readonly PropertyKey[]) =>
-  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+function faultsOfNumbers(numbers: unknown): Fault[] {
+  if (!Array.isArray(numbers)) return [{ pointer: '/numbers', detail: 'must be an array of numbers' }];
+  const faults: Fault[] = [];
+  for (const [index, number] of numbers.entries()) {
+    if (!Number.isFinite(number))
+      faults.push({ pointer: `/numbers/${index}`, detail: 'must be a finite number' });
+  }
+  return faults;
+}
+
+const unknownField = (key: string): Fault => ({ pointer: pointer(key), detail: 'is not a known field' });
+
+/** RFC 6901. */
+const pointer = (key: string) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
 /** 2^-64: exact to multiply with, and far enough below the largest double that no partial sum overflows. */
 const SCALE = 2 ** -64;

@@ -15,7 +15,8 @@ export class DeadlineError extends Error {
 export async function withDeadline<T>(work: PromiseLike<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DeadlineError(what, ms)), ms);
+    // What arrived while this process was busy is read before the check phase, and counts.
+    timer = setTimeout(() => setImmediate(() => reject(new DeadlineError(what, ms))), ms);
   });
   try {
     return await Promise.race([work, deadline]);
