@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { clear } from '../src/cli/clear.js';
 import type { Store as Server } from '../src/drill/stores/store.js';
 import { InfluxBucket, lineAt, openServer } from './influx-bucket.js';
@@ -28,7 +28,7 @@ async function tallyJson(words: readonly string[], env: object) {
   return { ...rest, json: JSON.parse(stdout) as unknown };
 }
 
-describe.each([1, 2] as const)('tally, on a real InfluxDB %s.x,', (generation) => {
+describe.each(inject('influxGenerations'))('tally, on a real InfluxDB %s.x,', (generation) => {
   let server: Server;
   let bucket: InfluxBucket;
   beforeAll(async () => {
