@@ -4,12 +4,20 @@ import { fromJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
 import { withDeadline } from '../shared/deadline.js';
 import { SECOND } from '../shared/duration.js';
 import type { Logger } from '../shared/log.js';
+import { MAX_LINES } from '../shared/operation.js';
 import { QUEUE_NAME, queueOptions } from '../shared/operation-queue.js';
 import { closeRedis, openRedis } from '../shared/redis.js';
 import type { Settlement } from './batcher.js';
 
 /** Chunks in hand at once: 500 one-line chunks can fill a batch. */
 const CONCURRENCY = 500;
+
+/**
+ * Lines worth having in hand: 20 full batches keep every writer busy. More would only fill memory, age there, and be
+ * missing to other workers. Chunks in hand tell how many of their like that is.
+ */
+const ENOUGH_LINES = 20 * MAX_LINES;
+const FEWEST_CHUNKS = ENOUGH_LINES / MAX_LINES;
 
 /** A lock that is not renewed for 10 s is lost; looked for every 5 s. What a killed worker held is back after that. */
 const LOCK_MS = 10 * SECOND;
@@ -42,6 +50,7 @@ export class Consumer implements AsyncDisposable {
   readonly #queue: Queue<ChunkJob>;
   readonly #worker: Worker<ChunkJob, void>;
   #inHand = 0;
+  #linesInHand = 0;
   readonly #handedBack = new Set<string>();
   #lastTakenAt = Date.now();
 
@@ -61,7 +70,7 @@ export class Consumer implements AsyncDisposable {
       ...shared,
       name: instance,
       autorun: false,
-      concurrency: CONCURRENCY,
+      concurrency: FEWEST_CHUNKS,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
       // A job survives any number of crashes.
@@ -127,7 +136,8 @@ export class Consumer implements AsyncDisposable {
   readonly sickness = async (): Promise<string | undefined> => {
     const { wedgedMs = 60 * SECOND } = this.#options;
     const idleMs = Date.now() - this.#lastTakenAt;
-    if (this.#inHand >= CONCURRENCY || idleMs < wedgedMs || this.#redis.status !== 'ready') return undefined;
+    if (this.#inHand >= this.#worker.concurrency || idleMs < wedgedMs || this.#redis.status !== 'ready')
+      return undefined;
     const waiting = await withDeadline(this.#queue.count(), SECOND, 'counting the queue').catch(() => 0);
     return waiting > 0
       ? `${waiting} chunks wait and none was taken for ${Math.round(idleMs / SECOND)} s`
@@ -135,20 +145,29 @@ export class Consumer implements AsyncDisposable {
   };
 
   async #process(job: Job<ChunkJob, void>, token: string | undefined): Promise<void> {
-    this.#inHand++;
+    const { id = '', data, attemptsStarted } = job;
+    const chunk = fromJob(id, data);
+    const lines = chunk?.lines.length ?? 1;
     this.#lastTakenAt = Date.now();
+    this.#hold(1, lines);
     try {
-      const { id = '', data, attemptsStarted } = job;
-      const chunk = fromJob(id, data);
       if (!chunk) return await this.#options.keepUnreadable(id, JSON.stringify(data));
       const settlement = await this.#options.settle(chunk, attemptsStarted > 1);
       if (settlement === 'settled') return;
       await job.moveToWait(token);
       this.#handedBack.add(id);
     } finally {
-      this.#inHand--;
+      this.#hold(-1, -lines);
     }
     throw new WaitingError(); // tells BullMQ that the job is no longer ours to complete
+  }
+
+  #hold(chunks: number, lines: number): void {
+    this.#inHand += chunks;
+    this.#linesInHand += lines;
+    const enough = Math.ceil((ENOUGH_LINES * this.#inHand) / Math.max(1, this.#linesInHand));
+    // Above the chunks in hand as long as their lines are not enough, so that a batch always fills.
+    this.#worker.concurrency = this.#inHand === 0 ? FEWEST_CHUNKS : Math.min(CONCURRENCY, enough);
   }
 
   /** Ends within a few seconds also while Redis is away, which BullMQ's own close would wait for. */
