@@ -83,7 +83,7 @@ export function containedStore(name: StoreName, environment: Environment): Recip
     prepare: async ({ port, folder }) => {
       const container = CONTAINERS[name](port, randomBytes(24).toString('hex'));
       const project = `tally-${name}-${randomBytes(4).toString('hex')}`;
-      const file = join(folder, 'compose.json');
+      const file = join(folder.path, 'compose.json');
       const document = composeDocument(name, project, port, container);
       // Docker takes a JSON document for YAML, which it is.
       await writeFile(file, JSON.stringify(document), { mode: 0o600 });

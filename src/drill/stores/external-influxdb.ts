@@ -1,4 +1,4 @@
-import { Influx, type InfluxConfig } from '../../shared/influx.js';
+import { Influx, InfluxError, type InfluxConfig } from '../../shared/influx.js';
 import { ExternalStore } from './external.js';
 import { StoreError, type Environment, type Store } from './store.js';
 
@@ -72,7 +72,11 @@ async function deleteBucket(config: InfluxConfig, generation: 1 | 2 | 3): Promis
   if (generation === 1) {
     await influx.query(`DROP DATABASE "${bucket.replaceAll(/["\\]/g, '\\$&')}"`, 'POST');
   } else if (generation === 3) {
-    await influx.request('DELETE', `/api/v3/configure/database?${new URLSearchParams({ db: bucket })}`);
+    const search = new URLSearchParams({ db: bucket });
+    await influx.request('DELETE', `/api/v3/configure/database?${search}`).catch((error: unknown) => {
+      // Nobody made it.
+      if (!(error instanceof InfluxError && error.status === 404)) throw error;
+    });
   } else {
     const search = new URLSearchParams({ org, name: bucket });
     const { buckets } = JSON.parse(await influx.request('GET', `/api/v2/buckets?${search}`)) as {

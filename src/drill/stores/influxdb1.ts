@@ -17,13 +17,13 @@ export async function localInfluxDB1(environment: Environment): Promise<Recipe |
     folder: () => TemporaryFolder.create('influxdb1', environment),
     prepare: async ({ port, folder }) => {
       const url = `http://127.0.0.1:${port}`;
-      const configFile = join(folder, 'influxdb.conf');
-      await writeFile(configFile, configuration(port, folder));
+      const configFile = join(folder.path, 'influxdb.conf');
+      await writeFile(configFile, configuration(port, folder.path));
       const runner = new ServerProcess({
         command,
         args: ['run', '-config', configFile],
         folder,
-        environment: { HOME: folder },
+        environment: { HOME: folder.path },
         stopSignal: 'SIGINT',
         quitSignal: 'SIGKILL',
       });

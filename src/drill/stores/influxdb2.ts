@@ -21,9 +21,9 @@ export async function localInfluxDB2(environment: Environment): Promise<Recipe |
       const token = randomBytes(24).toString('hex');
       const runner = new ServerProcess({
         command,
-        args: await flags(command, port, folder),
+        args: await flags(command, port, folder.path),
         folder,
-        environment: { HOME: folder },
+        environment: { HOME: folder.path },
         // On SIGTERM it ends at once, without closing its files.
         stopSignal: 'SIGINT',
         quitSignal: 'SIGKILL',

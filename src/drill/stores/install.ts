@@ -16,7 +16,7 @@ export async function installPrivilege(environment: Environment): Promise<Privil
  * The command that installs Debian's packages. The lock lets several processes of ours install at the same time:
  * apt's own lock does not cover `apt-get update`.
  */
-export function installCommand(packages: readonly string[], privilege: Privilege): readonly string[] {
+function installCommand(packages: readonly string[], privilege: Privilege): readonly string[] {
   const script =
     'export DEBIAN_FRONTEND=noninteractive; ' +
     `apt-get update && apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends ${packages.join(' ')}`;

@@ -25,7 +25,7 @@ export interface Recipe {
   readonly name: StoreName;
   readonly origin: string;
   folder(): Promise<TemporaryFolder>;
-  prepare(place: { readonly port: number; readonly folder: string }): Promise<Server>;
+  prepare(place: { readonly port: number; readonly folder: TemporaryFolder }): Promise<Server>;
 }
 
 const START_MS = 60 * SECOND;
@@ -44,7 +44,7 @@ export async function openOwnStore(recipe: Recipe): Promise<Store> {
     let port = 0;
     try {
       port = await freePort();
-      const server = await recipe.prepare({ port, folder: folder.path });
+      const server = await recipe.prepare({ port, folder });
       store = new OwnStore(recipe, server, folder);
       await store.start();
       await server.initialise?.();
@@ -83,6 +83,7 @@ class OwnStore implements Store {
 
   start(): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#disposed) throw new StoreError('START', `${this.name} was disposed`);
       const { runner } = this.#server;
       if (await runner.isRunning()) return;
       await this.#server.beforeStart?.();

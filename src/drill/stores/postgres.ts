@@ -30,7 +30,7 @@ export async function localPostgres(environment: Environment): Promise<Recipe | 
 
 interface Place {
   readonly port: number;
-  readonly folder: string;
+  readonly folder: TemporaryFolder;
   readonly bin: string;
   readonly user: User | undefined;
 }
@@ -39,10 +39,10 @@ async function preparePostgres({ port, folder, bin, user }: Place): Promise<Serv
   const password = randomBytes(12).toString('hex');
   const address = `postgres://tally:${password}@127.0.0.1:${port}`;
   const url = `${address}/tally`;
-  const data = join(folder, 'data');
+  const data = join(folder.path, 'data');
   const pidFile = join(data, 'postmaster.pid');
-  if (user !== undefined) await chown(folder, user.uid, user.gid);
-  await initialiseCluster({ bin, folder, data, password, user });
+  if (user !== undefined) await chown(folder.path, user.uid, user.gid);
+  await initialiseCluster({ bin, folder: folder.path, data, password, user });
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(port),

@@ -25,7 +25,7 @@ export function localRedis(environment: Environment): Recipe | undefined {
       const url = `redis://127.0.0.1:${port}`;
       const runner = new ServerProcess({
         command,
-        args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, ...REDIS_OPTIONS],
+        args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder.path, ...REDIS_OPTIONS],
         folder,
         environment: {},
         stopSignal: 'SIGTERM',

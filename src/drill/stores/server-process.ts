@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -7,12 +7,13 @@ import { SECOND } from '../../shared/duration.js';
 import { DeadlineError, withDeadline } from '../../shared/deadline.js';
 import { lastLines, STOP_SECONDS, type Runner } from './runner.js';
 import { StoreError } from './store.js';
+import type { TemporaryFolder } from './temporary-folder.js';
 
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
   /** Its working folder; its output goes to `server.log` there. */
-  readonly folder: string;
+  readonly folder: TemporaryFolder;
   readonly environment: Readonly<Record<string, string>>;
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   /** Asks for a graceful end. */
@@ -40,7 +41,7 @@ export class ServerProcess implements Runner {
   }
 
   get #log() {
-    return join(this.#launch.folder, 'server.log');
+    return join(this.#launch.folder.path, 'server.log');
   }
 
   isRunning(): Promise<boolean> {
@@ -52,20 +53,19 @@ export class ServerProcess implements Runner {
     const log = openSync(this.#log, 'a');
     try {
       const child = spawn(command, args, {
-        cwd: folder,
+        cwd: folder.path,
         env: environment,
         detached: true,
         stdio: ['ignore', log, log, 'pipe'],
         ...user,
       });
-      const pidFile = join(folder, 'server.pid');
-      if (child.pid !== undefined) writeFileSync(pidFile, `${quitSignal.slice('SIG'.length)} ${child.pid}\n`);
+      if (child.pid !== undefined) folder.mind({ pid: child.pid, signal: quitSignal });
       child.once('error', (error) => (this.#failure = error.message));
       const lifeline = child.stdio[3] as Socket;
       lifeline.on('error', () => undefined).resume();
       const gone = new Promise<void>((resolve) => {
         child.once('close', () => {
-          rmSync(pidFile, { force: true });
+          folder.mind(undefined);
           this.#running = undefined;
           resolve();
         });
