@@ -15,7 +15,7 @@ import { settleWith } from './settle.js';
 import { Store } from './store.js';
 
 /** Batches on their way to InfluxDB at once. */
-const WRITERS = 4;
+const WRITERS = 8;
 
 /** What another worker had in hand before has waited already; it gathers only this long. */
 const REDELIVERED_WAIT_MS = SECOND / 4;
