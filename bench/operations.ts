@@ -1,4 +1,5 @@
 import type { Chunk } from '../src/shared/chunk.js';
+import { Lines } from '../src/shared/lines.js';
 import { monotonicNanoseconds, newInstance, toLine } from '../src/shared/operation.js';
 
 /** Operations that share a millisecond, as under load: their nanoseconds are consecutive. */
@@ -14,6 +15,6 @@ export function* makeChunks(operations: number, size: number): Generator<Chunk> 
     const lines: string[] = [];
     for (; lines.length < size && made < operations; made++)
       lines.push(toLine({ at: nextAt(), instance, name: 'sum', numbers: 4, result: made % 1_000 }));
-    yield { id: `${instance}.${seq}`, lines };
+    yield { id: `${instance}.${seq}`, lines: Lines.of(lines) };
   }
 }

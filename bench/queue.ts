@@ -53,7 +53,7 @@ export class BenchQueue implements AsyncDisposable {
     const queue = new Queue(PLAIN_QUEUE, { connection: { url: this.#url } });
     try {
       for (const { id, lines } of makeChunks(operations, WINDOW))
-        await queue.addBulk(lines.map((line, index) => plainJob(`${id}.${index}`, line)));
+        await queue.addBulk(lines.text.split('\n').map((line, index) => plainJob(`${id}.${index}`, line)));
     } finally {
       await queue.close();
     }

@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import { Acceptance } from '../src/api/acceptance.js';
 import type { Chunk } from '../src/shared/chunk.js';
 import { AcceptingStore, quiet } from './accepting-store.js';
 import { turn } from './latch.js';
 
-const chunk = (n: number): Chunk => ({ id: `i.${n}`, lines: ['a line'] });
+const chunk = (n: number): Chunk => ({ id: `i.${n}`, lines: Lines.of(['a line']) });
 
 /** What a promise has come to by now. */
 async function stateOf(decision: Promise<boolean>): Promise<boolean | 'undecided'> {

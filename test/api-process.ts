@@ -37,7 +37,7 @@ export class ApiProcess {
 
   /** Every line that reached the store. */
   get lines(): readonly string[] {
-    return this.store.asked.flatMap(({ lines }) => lines);
+    return this.store.asked.flatMap(({ lines }) => lines.text.split('\n'));
   }
 
   async request(path: string, init?: RequestInit): Promise<Answer> {

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import { Batcher, type Batch, type Settlement } from '../src/worker/batcher.js';
 import { latch, turn, type Latch } from './latch.js';
 import { ManualClock } from './manual-clock.js';
@@ -65,7 +66,7 @@ export class BatcherModel {
       settlements: [],
     };
     this.#chunks.push(chunk);
-    void this.#batcher.add({ id, lines: chunk.lines }, waitMs).then((settlement) => {
+    void this.#batcher.add({ id, lines: Lines.of(chunk.lines) }, waitMs).then((settlement) => {
       chunk.settlements.push(settlement);
       if (settlement === 'settled') expect(chunk.written).toBe(lines);
       else expect(this.#abandoned).toBe(true);
@@ -124,7 +125,7 @@ export class BatcherModel {
   #write(batch: Batch, signal: AbortSignal): Promise<void> {
     expect(this.#abandoned).toBe(false);
     const { size } = this.#options;
-    const lines = batch.segments.flatMap((segment) => segment.lines);
+    const lines = batch.segments.flatMap(({ lines: { text } }) => text.split('\n'));
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.length).toBeLessThanOrEqual(size);
     if (batch.reason === 'size') expect(lines).toHaveLength(size);
@@ -134,7 +135,9 @@ export class BatcherModel {
     for (const segment of batch.segments) {
       const chunk = this.#chunk(segment.chunk.id);
       // Each line once, in its order, none left out.
-      expect(segment.lines).toEqual(chunk.lines.slice(chunk.sent, chunk.sent + segment.lines.length));
+      expect(segment.lines).toEqual(
+        Lines.of(chunk.lines.slice(chunk.sent, chunk.sent + segment.lines.length)),
+      );
       chunk.sent += segment.lines.length;
     }
     this.batches.push(batch);

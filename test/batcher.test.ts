@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import { Batcher } from '../src/worker/batcher.js';
 import { BatcherModel } from './batcher-model.js';
 import { latch, turn } from './latch.js';
@@ -41,7 +42,10 @@ async function take(model: BatcherModel, next: Step): Promise<void> {
 }
 
 const reasons = (model: BatcherModel) =>
-  model.batches.map(({ reason, segments }) => [reason, segments.flatMap(({ lines }) => lines).length]);
+  model.batches.map(({ reason, segments }) => [
+    reason,
+    segments.flatMap(({ lines: { text } }) => text.split('\n')).length,
+  ]);
 
 describe('whatever comes, in any order, the batcher', () => {
   test('writes each line once and in its order, and settles each chunk once, after its last line', async () => {
@@ -195,7 +199,7 @@ describe('a chunk', () => {
   test('whose write ends well in spite of its being given up stays abandoned', async () => {
     const end = latch();
     const batcher = new Batcher({ size: 1, writers: 1, clock: new ManualClock(), write: () => end.promise });
-    const settlement = batcher.add({ id: 'c.0', lines: ['a'] }, 0);
+    const settlement = batcher.add({ id: 'c.0', lines: Lines.of(['a']) }, 0);
     batcher.abandon();
     end.resolve();
     expect(await settlement).toBe('abandoned');

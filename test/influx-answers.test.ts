@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import { Influx } from '../src/shared/influx.js';
 import { judge, Store } from '../src/worker/store.js';
 import { StandIn, type Reply } from './stand-in.js';
@@ -36,7 +37,7 @@ describe('an answer to a write', () => {
         body: 'later',
         ...(header !== undefined && { headers: { 'Retry-After': header } }),
       });
-      const answer = await influx.write(['a']);
+      const answer = await influx.write(Lines.of(['a']));
       expect(answer).toEqual({ status, body: 'later', retryAfterMs });
       expect(judge(answer)).toBe('unavailable');
     }
@@ -56,7 +57,7 @@ describe('an answer to a write', () => {
     ['cuts in the answer', 'unavailable'],
   ])('%j comes through the transport as %s', async (answer, verdict) => {
     reply = () => answer;
-    const read = await influx.write(['a']);
+    const read = await influx.write(Lines.of(['a']));
     expect(judge(read)).toBe(verdict);
     if (typeof answer === 'object' && answer.body) expect(read.body).toBe(answer.body);
     // The client's transport must not have tried again by itself: what is sent is for the store to decide.
@@ -66,7 +67,7 @@ describe('an answer to a write', () => {
   test('that never comes ends with the drain, long before it counts as none', async () => {
     reply = () => 'hangs';
     const abort = new AbortController();
-    const answer = influx.write(['a'], abort.signal);
+    const answer = influx.write(Lines.of(['a']), abort.signal);
     await standIn.isAskedFor('/api/v2/write');
     abort.abort();
     expect(judge(await answer)).toBe('unavailable');
@@ -75,7 +76,7 @@ describe('an answer to a write', () => {
   test('that never comes counts as none after ten seconds', async () => {
     reply = () => 'hangs';
     const started = performance.now();
-    const answer = await influx.write(['a']);
+    const answer = await influx.write(Lines.of(['a']));
     expect(judge(answer)).toBe('unavailable');
     expect(performance.now() - started).toBeLessThan(12_000);
   });
@@ -89,7 +90,10 @@ describe('through the whole of the store', () => {
       onAnswer: () => undefined,
       sleep: async (ms) => void pausesMs.push(ms),
     });
-    return { pausesMs, store: (lines: string[]) => store.store(lines, new AbortController().signal) };
+    return {
+      pausesMs,
+      store: (lines: string[]) => store.store(Lines.of(lines), new AbortController().signal),
+    };
   }
   const lines = Array.from({ length: 64 }, (_, n) => `line ${n}`);
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Lines } from '../src/shared/lines.js';
 import { clearOperations, createBucket } from '../src/shared/bucket.js';
 import { INFLUX_VARIABLES, readVariables } from '../src/shared/configuration.js';
 import { countOperations, type CountOptions } from '../src/shared/counts.js';
@@ -38,7 +39,7 @@ export class InfluxBucket implements Disposable {
 
   /** Writes lines in one request, and expects them to be stored. */
   async write(lines: readonly string[]): Promise<void> {
-    const { status, body } = await this.influx.write(lines);
+    const { status, body } = await this.influx.write(Lines.of(lines));
     if (status !== 204) throw new Error(`${status} ${body}`);
   }
 
@@ -48,7 +49,7 @@ export class InfluxBucket implements Disposable {
       post: (posted, signal) => this.influx.write(posted, signal),
       onAnswer: (verdict) => this.verdicts.push(verdict),
     });
-    return store.store(lines, new AbortController().signal);
+    return store.store(Lines.of(lines), new AbortController().signal);
   }
 
   counts(options: CountOptions) {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import { clearOperations, createBucket } from '../src/shared/bucket.js';
 import { countOperations } from '../src/shared/counts.js';
 import { Influx, type InfluxConfig } from '../src/shared/influx.js';
@@ -60,11 +61,11 @@ describe('the version of an InfluxDB', () => {
 
   test('is asked for once, until it may have changed', async () => {
     const opened = await open(header('1.8.10'));
-    await Promise.all([opened.influx.write(['a']), opened.influx.write(['b'])]);
-    await opened.influx.write(['c']);
+    await Promise.all([opened.influx.write(Lines.of(['a'])), opened.influx.write(Lines.of(['b']))]);
+    await opened.influx.write(Lines.of(['c']));
     expect(opened.server.askedFor('/ping')).toHaveLength(1);
     opened.influx.forget();
-    await opened.influx.write(['d']);
+    await opened.influx.write(Lines.of(['d']));
     expect(opened.server.askedFor('/ping')).toHaveLength(2);
   });
 
@@ -77,7 +78,7 @@ describe('the version of an InfluxDB', () => {
     await expect(opened.influx.server()).rejects.toMatchObject({ code: 'INFLUX' });
     await expect(opened.influx.server()).rejects.toMatchObject({ code: 'INFLUX' });
     expect(opened.server.askedFor('/ping')).toHaveLength(2);
-    expect(await opened.influx.write(['a'])).toMatchObject({ status: undefined });
+    expect(await opened.influx.write(Lines.of(['a']))).toMatchObject({ status: undefined });
   });
 });
 
@@ -101,7 +102,7 @@ describe('lines are written', () => {
     ['3.2', V3, '/api/v2/write', { bucket: 'b', org: 'o', precision: 'ns' }, 'Token me:secret'],
   ])('to %s as it takes them, with its authorization', async (_, ping, path, search, authorization) => {
     const opened = await open(ping, () => OK, { INFLUX_TOKEN: 'me:secret', INFLUX_ORG: 'o' });
-    expect(await opened.influx.write(['line one', 'line two'])).toMatchObject({ status: 204 });
+    expect(await opened.influx.write(Lines.of(['line one', 'line two']))).toMatchObject({ status: 204 });
     expect(opened.server.askedFor(path)).toEqual([
       { method: 'POST', path, search, authorization, body: 'line one\nline two' },
     ]);
@@ -109,7 +110,7 @@ describe('lines are written', () => {
 
   test('without a token, without an authorization', async () => {
     const opened = await open(V3);
-    await opened.influx.write(['a']);
+    await opened.influx.write(Lines.of(['a']));
     expect(opened.server.asked.map(({ authorization }) => authorization)).toEqual([undefined, undefined]);
   });
 });

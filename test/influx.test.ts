@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import type { Store as Server } from '../src/drill/stores/store.js';
 import { judge } from '../src/worker/store.js';
 import { parseLine } from './line-protocol.js';
@@ -175,7 +176,7 @@ describe.each(inject('influxGenerations'))('a real InfluxDB %s.x', (generation) 
     using early = new InfluxBucket(server);
     await server.kill();
     try {
-      expect(await early.influx.write([lineAt(0)])).toMatchObject({ status: undefined });
+      expect(await early.influx.write(Lines.of([lineAt(0)]))).toMatchObject({ status: undefined });
       await expect(early.create()).rejects.toMatchObject({ code: 'INFLUX', status: undefined });
     } finally {
       await server.start();
@@ -231,7 +232,7 @@ describe.each(inject('influxGenerations').filter((generation) => generation === 
       await bucket.create();
       const { INFLUX_BUCKET } = bucket.config;
       using wrong = new InfluxBucket(server, { INFLUX_BUCKET, INFLUX_TOKEN: 'hunter2' });
-      const answer = await wrong.influx.write([lineAt(0)]);
+      const answer = await wrong.influx.write(Lines.of([lineAt(0)]));
       expect([answer.status, judge(answer)]).toEqual([401, 'misconfigured']);
       const message = expect.not.stringContaining('hunter2') as string;
       for (const refused of [() => wrong.count(), () => wrong.create(), () => wrong.clear()])
@@ -241,7 +242,7 @@ describe.each(inject('influxGenerations').filter((generation) => generation === 
 
     test('with a wrong organization is misconfigured, and says which one', async () => {
       using wrong = new InfluxBucket(server, { INFLUX_ORG: 'nobody' });
-      expect(judge(await wrong.influx.write([lineAt(0)]))).toBe('misconfigured');
+      expect(judge(await wrong.influx.write(Lines.of([lineAt(0)])))).toBe('misconfigured');
       await expect(wrong.create()).rejects.toMatchObject({
         code: 'INFLUX',
         message: expect.stringContaining('nobody') as string,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import { fromJob, toJob } from '../src/shared/chunk.js';
 import { monotonicNanoseconds, newInstance, operationId, toLine } from '../src/shared/operation.js';
 import { parseLine } from './line-protocol.js';
@@ -165,12 +166,25 @@ describe('a chunk', () => {
   test('comes out of its job as it went in, also through JSON', () => {
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 500 }), (lines) => {
-        const data: unknown = JSON.parse(JSON.stringify(toJob({ id: 'i.7', lines })));
-        expect(fromJob('i.7', data)).toEqual({ id: 'i.7', lines });
+        const data: unknown = JSON.parse(JSON.stringify(toJob({ id: 'i.7', lines: Lines.of(lines) })));
+        expect(fromJob('i.7', data)).toEqual({ id: 'i.7', lines: Lines.of(lines) });
       }),
     );
     const full = Array.from({ length: 500 }, (_, n) => `line ${n}`);
-    expect(fromJob('i.0', toJob({ id: 'i.0', lines: full }))?.lines).toEqual(full);
+    expect(fromJob('i.0', toJob({ id: 'i.0', lines: Lines.of(full) }))?.lines).toEqual(Lines.of(full));
+  });
+
+  test('divides its lines anywhere, counts them, and puts them together again', () => {
+    const lines = fc.array(line, { minLength: 2, maxLength: 60 });
+    fc.assert(
+      fc.property(lines, fc.nat(), (all, where) => {
+        const at = 1 + (where % (all.length - 1));
+        const halves = Lines.of(all).split(at);
+        expect(halves).toEqual([Lines.of(all.slice(0, at)), Lines.of(all.slice(at))]);
+        expect(Lines.concat(halves)).toEqual(Lines.read(all.join('\n')));
+        expect(all.every((one) => Lines.of(all).has(one))).toBe(true);
+      }),
+    );
   });
 
   test.each([

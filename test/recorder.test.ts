@@ -103,7 +103,7 @@ describe('an operation', () => {
     await turn();
     await decisions.decide(true);
     for (const [place, operation] of accepted().entries()) {
-      const { tags, fields, timestamp } = parseLine(decisions.chunks[0]?.lines[place] ?? '');
+      const { tags, fields, timestamp } = parseLine(decisions.chunks[0]?.lines.text.split('\n')[place] ?? '');
       expect(operationId(operation)).toBe(`${timestamp}-${tags['instance']}`);
       expect(fields).toEqual({ numbers: `${place}i`, result: String(place) });
     }
@@ -130,7 +130,7 @@ describe('a chunk', () => {
     }
     expect(sizes()).toEqual([500, 500, 201]);
     const order = decisions.chunks
-      .flatMap(({ lines }) => lines)
+      .flatMap(({ lines: { text } }) => text.split('\n'))
       .map((line) => parseLine(line).fields['numbers']);
     expect(order).toEqual(Array.from({ length: 1_201 }, (_, n) => `${n}i`));
   });
@@ -222,11 +222,13 @@ test('over any arrivals, outcomes and clocks each operation settles once, and ea
 
       expect([settlements, count('waits'), recorder.pending]).toEqual([fates.length, 0, 0]);
       expect(decisions.chunks.map(({ id }) => id)).toEqual(outcomeOf.map((_, n) => `i.${n}`));
-      const lines = decisions.chunks.flatMap((chunk) => chunk.lines);
+      const lines = decisions.chunks.flatMap((chunk) => chunk.lines.text.split('\n'));
       const ats = lines.map((line) => BigInt(parseLine(line).timestamp));
       expect(ats.every((at, n) => at > (ats[n - 1] ?? 0n))).toBe(true);
       expect(sizes().every((size) => size >= 1 && size <= 500)).toBe(true);
-      const acceptedLines = decisions.chunks.filter((_, n) => outcomeOf[n]).flatMap((chunk) => chunk.lines);
+      const acceptedLines = decisions.chunks
+        .filter((_, n) => outcomeOf[n])
+        .flatMap((chunk) => chunk.lines.text.split('\n'));
       expect(acceptedLines.map((line) => parseLine(line).timestamp)).toEqual(accepted().map(({ at }) => at));
     }),
     { numRuns: 100 },

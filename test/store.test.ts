@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Lines } from '../src/shared/lines.js';
 import type { InfluxAnswer } from '../src/shared/influx.js';
-import { judge, Store, type Verdict } from '../src/worker/store.js';
+import { judge, Store, type Refusal, type Verdict } from '../src/worker/store.js';
 import { latch } from './latch.js';
 
 const never = new AbortController().signal;
@@ -15,11 +16,12 @@ class ScriptedInflux {
   readonly stored = new Set<string>();
   readonly pausesMs: number[] = [];
   readonly verdicts: [Verdict, number][] = [];
-  readonly store: Store;
+  readonly store: { store(lines: readonly string[], signal: AbortSignal): Promise<readonly Refusal[]> };
 
   constructor(answer: (lines: readonly string[]) => Partial<InfluxAnswer>, random: () => number = () => 0) {
-    this.store = new Store({
-      post: async (lines) => {
+    const store = new Store({
+      post: async ({ text }) => {
+        const lines = text.split('\n');
         if (this.posts.push(lines) > MAX_POSTS) throw new Error('it does not end');
         const given = { status: undefined, body: '', ...answer(lines) };
         if (given.status === 204 || given.status === 200) for (const line of lines) this.stored.add(line);
@@ -29,6 +31,7 @@ class ScriptedInflux {
       random,
       sleep: async (ms) => void this.pausesMs.push(ms),
     });
+    this.store = { store: (lines, signal) => store.store(Lines.of(lines), signal) };
   }
 }
 
@@ -209,7 +212,7 @@ describe('giving up', () => {
       },
       onAnswer: () => undefined,
     });
-    const storing = store.store(['a'], abort.signal);
+    const storing = store.store(Lines.of(['a']), abort.signal);
     await asked.promise;
     abort.abort();
     await expect(storing).rejects.toMatchObject({ name: 'AbortError' });
@@ -225,7 +228,7 @@ describe('giving up', () => {
         },
         onAnswer: () => expect.unreachable(),
       });
-      await expect(store.store(['a'], abort.signal)).rejects.toBe(abort.signal.reason);
+      await expect(store.store(Lines.of(['a']), abort.signal)).rejects.toBe(abort.signal.reason);
     }
   });
 
@@ -247,7 +250,7 @@ describe('giving up', () => {
       },
       onAnswer: () => undefined,
     });
-    await store.store(['a'], abort.signal);
+    await store.store(Lines.of(['a']), abort.signal);
     expect(signals).toEqual([abort.signal]);
   });
 });

@@ -18,6 +18,7 @@ import {
 import { onPath } from '../src/drill/stores/command.js';
 import type { Store } from '../src/drill/stores/store.js';
 import { Influx } from '../src/shared/influx.js';
+import { Lines } from '../src/shared/lines.js';
 
 /** Keeps a value in the store, and reads all that were kept. */
 interface Keeper {
@@ -70,7 +71,7 @@ function influxKeeper({ environment }: Store): Keeper {
   return {
     keep: (value) =>
       run(async (influx) => {
-        const { status, body } = await influx.write([`kept value=${value}i ${value}`]);
+        const { status, body } = await influx.write(Lines.of([`kept value=${value}i ${value}`]));
         expect(body).toBe('');
         expect(status).toBe(204);
       }),

@@ -9,7 +9,7 @@ import { makeChunks } from '../operations.js';
 const WRITERS = 4;
 const operations = Number(process.argv[2]);
 const { INFLUX_URL, INFLUX_TOKEN, INFLUX_ORG, INFLUX_BUCKET } = readVariables(INFLUX_VARIABLES, process.env);
-const bodies = [...makeChunks(operations, 500)].map(({ lines }) => Buffer.from(lines.join('\n')));
+const bodies = [...makeChunks(operations, 500)].map(({ lines }) => Buffer.from(lines.text));
 const agent = new Agent({ keepAlive: true, maxSockets: WRITERS });
 const path =
   INFLUX_ORG === ''

@@ -7,6 +7,7 @@ import type * as BatcherModule from '../../src/worker/batcher.js';
 import type * as ClockModule from '../../src/worker/clock.js';
 import type * as ConfigModule from '../../src/worker/config.js';
 import type * as InfluxModule from '../../src/shared/influx.js';
+import type * as LinesModule from '../../src/shared/lines.js';
 import type * as ProcessModule from '../../src/shared/process.js';
 import type * as StoreModule from '../../src/worker/store.js';
 import { built } from './built.js';
@@ -16,6 +17,7 @@ const { Batcher } = await built<typeof BatcherModule>('worker/batcher.js');
 const { systemClock } = await built<typeof ClockModule>('worker/clock.js');
 const { readConfig } = await built<typeof ConfigModule>('worker/config.js');
 const { Influx } = await built<typeof InfluxModule>('shared/influx.js');
+const { Lines } = await built<typeof LinesModule>('shared/lines.js');
 const { runProcess } = await built<typeof ProcessModule>('shared/process.js');
 const { Store } = await built<typeof StoreModule>('worker/store.js');
 
@@ -31,10 +33,7 @@ await runProcess(async ({ env, start }) => {
     size: config.BATCH_SIZE,
     writers: 4,
     write: async ({ segments }, signal) => {
-      const refusals = await store.store(
-        segments.flatMap(({ lines }) => lines),
-        signal,
-      );
+      const refusals = await store.store(Lines.concat(segments.map(({ lines }) => lines)), signal);
       for (const refusal of refusals) log.error(refusal, 'refused');
     },
     clock: systemClock,
@@ -42,7 +41,7 @@ await runProcess(async ({ env, start }) => {
   const worker = new Worker<PlainJob>(
     PLAIN_QUEUE,
     async ({ id = '', data: { line } }) => {
-      await batcher.add({ id, lines: [line] }, config.BATCH_INTERVAL);
+      await batcher.add({ id, lines: Lines.of([line]) }, config.BATCH_INTERVAL);
     },
     { connection: { url: config.REDIS_URL }, concurrency: 500 },
   );

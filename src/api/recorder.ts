@@ -1,4 +1,5 @@
 import type { Chunk } from '../shared/chunk.js';
+import { Lines } from '../shared/lines.js';
 import { MAX_LINES, monotonicNanoseconds, toLine, type Operation } from '../shared/operation.js';
 import type { Acceptance } from './acceptance.js';
 
@@ -105,7 +106,7 @@ export class Recorder {
     if (this.#acceptance.open) {
       const chunk: Chunk = {
         id: `${this.#instance}.${this.#chunks++}`,
-        lines: leaving.map(({ operation }) => toLine(operation)),
+        lines: Lines.of(leaving.map(({ operation }) => toLine(operation))),
       };
       accepted = await this.#acceptance.accept(chunk);
     }

@@ -8,6 +8,7 @@ import {
   type Transport,
 } from '@influxdata/influxdb-client';
 import { SECOND } from './duration.js';
+import type { Lines } from './lines.js';
 
 export interface InfluxConfig {
   readonly INFLUX_URL: string;
@@ -96,7 +97,7 @@ export class Influx implements Disposable {
   }
 
   /** Posts lines, with timestamps in nanoseconds. Never rejects: what InfluxDB said is data. */
-  async write(lines: readonly string[], signal?: AbortSignal): Promise<InfluxAnswer> {
+  async write(lines: Lines, signal?: AbortSignal): Promise<InfluxAnswer> {
     let server: InfluxServer;
     try {
       server = await this.server();
@@ -109,7 +110,7 @@ export class Influx implements Disposable {
     const abort = () => request.abort();
     signal?.addEventListener('abort', abort);
     try {
-      return await this.#send(server.writePath, lines.join('\n'), {
+      return await this.#send(server.writePath, lines.text, {
         method: 'POST',
         headers: { 'Content-Type': 'text/plain; charset=utf-8', ...this.#authorization(server.generation) },
         signal: request.signal,

@@ -1,4 +1,5 @@
 import type { Chunk } from '../shared/chunk.js';
+import type { Lines } from '../shared/lines.js';
 
 /** Why a batch left: it was full, its first line had waited long enough, or the process drains. */
 export type BatchReason = 'size' | 'interval' | 'drain';
@@ -6,14 +7,14 @@ export type BatchReason = 'size' | 'interval' | 'drain';
 /** Lines of one chunk, all or some of them. */
 interface Segment {
   readonly chunk: GatheredChunk;
-  readonly lines: readonly string[];
+  readonly lines: Lines;
 }
 
 /** Lines that go to InfluxDB in one request, and why they left. */
 export interface Batch {
   readonly segments: readonly {
     readonly chunk: { readonly id: string };
-    readonly lines: readonly string[];
+    readonly lines: Lines;
   }[];
   readonly reason: BatchReason;
 }
@@ -125,8 +126,9 @@ export class Batcher {
       const first = this.#gathering.shift();
       if (!first) break;
       if (first.lines.length > missing) {
-        segments.push({ chunk: first.chunk, lines: first.lines.slice(0, missing) });
-        this.#gathering.unshift({ chunk: first.chunk, lines: first.lines.slice(missing) });
+        const [fitting, rest] = first.lines.split(missing);
+        segments.push({ chunk: first.chunk, lines: fitting });
+        this.#gathering.unshift({ chunk: first.chunk, lines: rest });
         break;
       }
       segments.push(first);

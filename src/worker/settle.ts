@@ -1,3 +1,4 @@
+import { Lines } from '../shared/lines.js';
 import type { Batch, BatchReason } from './batcher.js';
 import type { Quarantine } from './quarantine.js';
 import type { Refusal, Store } from './store.js';
@@ -21,7 +22,7 @@ export interface SettleOptions {
 export function settleWith({ store, quarantine, onSettled }: SettleOptions) {
   return async ({ segments, reason }: Batch, signal: AbortSignal): Promise<void> => {
     const started = performance.now();
-    const lines = segments.flatMap((segment) => segment.lines);
+    const lines = Lines.concat(segments.map((segment) => segment.lines));
     const refusals = await store.store(lines, signal);
     if (refusals.length > 0) {
       await quarantine.keep(refusals.map((refusal) => ({ ...refusal, chunk: chunkOf(refusal, segments) })));
@@ -32,5 +33,5 @@ export function settleWith({ store, quarantine, onSettled }: SettleOptions) {
 }
 
 function chunkOf({ line }: Refusal, segments: Batch['segments']): string {
-  return segments.find(({ lines }) => lines.includes(line))?.chunk.id ?? 'unknown';
+  return segments.find(({ lines }) => lines.has(line))?.chunk.id ?? 'unknown';
 }

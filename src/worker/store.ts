@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
+import type { Lines } from '../shared/lines.js';
 import type { InfluxAnswer } from '../shared/influx.js';
 
 /** What an answer means for the lines that were sent. */
@@ -35,7 +36,7 @@ export interface Refusal {
 
 export interface StoreOptions {
   /** Posts lines and reports the answer; never rejects. */
-  readonly post: (lines: readonly string[], signal: AbortSignal) => Promise<InfluxAnswer>;
+  readonly post: (lines: Lines, signal: AbortSignal) => Promise<InfluxAnswer>;
   /** Told each answer, before what follows from it. */
   readonly onAnswer: (verdict: Verdict, answer: InfluxAnswer, lines: number) => void;
   readonly random?: () => number;
@@ -69,21 +70,20 @@ export class Store {
    *
    * @throws the signal's reason when it is aborted: then nothing is known of the lines.
    */
-  async store(lines: readonly string[], signal: AbortSignal): Promise<readonly Refusal[]> {
+  async store(lines: Lines, signal: AbortSignal): Promise<readonly Refusal[]> {
     const answer = await this.#postUntilJudged(lines, signal);
     const verdict = judge(answer);
     if (verdict === 'stored') return [];
-    const [line, ...others] = lines;
-    if (line === undefined) return [];
-    if (others.length === 0) return [{ line, status: answer.status ?? 0, reason: answer.body.trim() }];
-    const middle = Math.ceil(lines.length / 2);
-    const left = await this.store(lines.slice(0, middle), signal);
-    const right = await this.store(lines.slice(middle), signal);
+    if (lines.length === 1)
+      return [{ line: lines.text, status: answer.status ?? 0, reason: answer.body.trim() }];
+    const [first, second] = lines.split(Math.ceil(lines.length / 2));
+    const left = await this.store(first, signal);
+    const right = await this.store(second, signal);
     return [...left, ...right];
   }
 
   /** Posts until the answer is about the lines, and not about InfluxDB or our way to it. */
-  async #postUntilJudged(lines: readonly string[], signal: AbortSignal): Promise<InfluxAnswer> {
+  async #postUntilJudged(lines: Lines, signal: AbortSignal): Promise<InfluxAnswer> {
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
       const answer = await this.#post(lines, signal);

@@ -99,7 +99,7 @@ describe.each(inject('influxGenerations'))('the worker on InfluxDB %s.x', (gener
     await using proxy = await TcpProxy.open(Number(new URL(servers.influxdb.url).port));
     const worker = await scene.worker({ INFLUX_URL: `http://127.0.0.1:${proxy.port}` });
     await answer(1);
-    await until(async () => (await scene.count()) === 1);
+    await until(async () => (await scene.count()) === 1 && (await holds(worker.adminPort, 0)));
     proxy.stall('answers');
     await answer(30);
     await until(async () => (await scene.count()) === 31);
