@@ -46,7 +46,7 @@ export class InfluxBucket implements Disposable {
   /** What the worker does with lines, but for its pauses. */
   store(lines: readonly string[]): Promise<readonly Refusal[]> {
     const store = new Store({
-      post: (posted, signal) => this.influx.write(posted, signal),
+      post: (posted) => this.influx.write(posted),
       onAnswer: (verdict) => this.verdicts.push(verdict),
     });
     return store.store(Lines.of(lines), new AbortController().signal);

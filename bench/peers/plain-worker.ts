@@ -26,7 +26,7 @@ await runProcess(async ({ env, start }) => {
   const { lifecycle, log } = start(config, config.SHUTDOWN_TIMEOUT);
   using influx = new Influx(config);
   const store = new Store({
-    post: (lines, signal) => influx.write(lines, signal),
+    post: (lines) => influx.write(lines),
     onAnswer: () => undefined,
   });
   const batcher = new Batcher({

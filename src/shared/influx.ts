@@ -97,27 +97,17 @@ export class Influx implements Disposable {
   }
 
   /** Posts lines, with timestamps in nanoseconds. Never rejects: what InfluxDB said is data. */
-  async write(lines: Lines, signal?: AbortSignal): Promise<InfluxAnswer> {
+  async write(lines: Lines): Promise<InfluxAnswer> {
     let server: InfluxServer;
     try {
       server = await this.server();
     } catch (error) {
       return { status: undefined, body: (error as Error).message };
     }
-    // A controller for each request: the client adds a listener to the signal and never removes it, and this one lives
-    // as long as the process.
-    const request = new AbortController();
-    const abort = () => request.abort();
-    signal?.addEventListener('abort', abort);
-    try {
-      return await this.#send(server.writePath, lines.text, {
-        method: 'POST',
-        headers: { 'Content-Type': 'text/plain; charset=utf-8', ...this.#authorization(server.generation) },
-        signal: request.signal,
-      });
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+    return this.#send(server.writePath, lines.text, {
+      method: 'POST',
+      headers: { 'Content-Type': 'text/plain; charset=utf-8', ...this.#authorization(server.generation) },
+    });
   }
 
   /**

@@ -31,7 +31,7 @@ await runProcess(async ({ env, start }) => {
   const metrics = new WorkerMetrics(() => batcher.pendingLines);
   const watch = new InfluxWatch(influx, log);
   const store = new Store({
-    post: (lines, signal) => influx.write(lines, signal),
+    post: (lines) => influx.write(lines),
     onAnswer: (verdict, answer) => {
       watch.see(verdict, answer);
       metrics.influxAnswered(verdict);
