@@ -90,12 +90,17 @@ export const INFLUX_VARIABLES = {
   INFLUX_BUCKET: variable(text('the bucket; the database on InfluxDB 1.x')),
 };
 
+/** The ledger, as every process and command reaches it. */
+export const LEDGER_VARIABLES = {
+  DATABASE_URL: variable(address(['postgres', 'postgresql'])),
+};
+
 /** What the API and the worker both read. */
 export const SHARED_VARIABLES = {
   ...INFLUX_VARIABLES,
+  ...LEDGER_VARIABLES,
   HOST: variable(text('an address to listen on'), '0.0.0.0'),
   REDIS_URL: variable(address(['redis', 'rediss'])),
-  DATABASE_URL: variable(address(['postgres', 'postgresql'])),
   QUEUE_PREFIX: variable(text('the prefix of all keys in Redis'), 'tally'),
   QUEUE_SHARDS: variable(notYet('1'), '1'),
   RELAY_AFTER: variable(duration(1_000), '90s'),

@@ -1,6 +1,7 @@
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 export const SECOND = UNITS.s;
+export const MINUTE = UNITS.m;
 export const DAY = UNITS.d;
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;

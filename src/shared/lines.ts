@@ -47,6 +47,17 @@ export class Lines {
     ];
   }
 
+  /** The timestamps of the first and the last line: what stands after the last space of a line. */
+  get range(): { readonly firstAt: string; readonly lastAt: string } {
+    const { text } = this;
+    const firstEnd = text.indexOf('\n');
+    const first = firstEnd === -1 ? text : text.slice(0, firstEnd);
+    return {
+      firstAt: first.slice(first.lastIndexOf(' ') + 1),
+      lastAt: text.slice(text.lastIndexOf(' ') + 1),
+    };
+  }
+
   has(line: string): boolean {
     return this.text.split('\n').includes(line);
   }

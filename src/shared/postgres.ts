@@ -1,0 +1,60 @@
+import { connect, type Socket } from 'node:net';
+import postgres, { type Sql } from 'postgres';
+import { withDeadline } from './deadline.js';
+import { SECOND } from './duration.js';
+import type { Logger } from './log.js';
+
+const CLOSE_MS = 2 * SECOND;
+const CONNECT_SECONDS = 5;
+
+export interface PostgresOptions {
+  readonly url: string;
+  /** Who connects, as `pg_stat_activity` shows it. */
+  readonly application: string;
+  readonly log: Logger;
+  /** Connections at the most. */
+  readonly connections?: number;
+}
+
+/** Connections to Postgres that are made when needed, and again when they broke. */
+export class Postgres implements AsyncDisposable {
+  /** Statements as tagged templates; they reject at once while nothing listens at the address. */
+  readonly sql: Sql;
+  readonly #sockets = new Set<Socket>();
+
+  constructor({ url, application, log, connections = 4 }: PostgresOptions) {
+    const options = {
+      max: connections,
+      connect_timeout: CONNECT_SECONDS,
+      // Whoever uses it decides when to try again; waiting here would only be waited for in vain.
+      backoff: () => 0,
+      connection: { application_name: application },
+      onnotice: (notice: object) => log.debug({ notice }, 'postgres'),
+      socket: ({ host, port }: { host: string[]; port: number[] }) => this.#connect(host[0], port[0]),
+    };
+    this.sql = postgres(url, options);
+  }
+
+  async ping(): Promise<void> {
+    await this.sql`SELECT 1`;
+  }
+
+  /** Gives up every connection, stalled ones too: what is on its way fails, what comes next gets new ones. */
+  reset(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** The library ends a stalled connection politely, and so never; these can be ended for good. */
+  #connect(host = 'localhost', port = 5432): Socket {
+    // The library writes at once and reads the name for TLS from here.
+    const socket = Object.assign(connect({ host, port, keepAlive: true }), { host });
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await withDeadline(this.sql.end(), CLOSE_MS, 'closing postgres').catch(() => undefined);
+    this.reset();
+  }
+}
