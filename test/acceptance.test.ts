@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import fc from 'fast-check';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Lines } from '../src/shared/lines.js';
 import { Acceptance } from '../src/api/acceptance.js';
 import type { Chunk } from '../src/shared/chunk.js';
@@ -16,18 +17,19 @@ async function stateOf(decision: Promise<boolean>): Promise<boolean | 'undecided
 
 let queue: AcceptingStore;
 let ledger: AcceptingStore;
-let nowMs: number;
 let acceptance: Acceptance;
 
 /** A deadline that no test reaches, unless it says so. */
 function open(deadlineMs = 60_000) {
   queue = new AcceptingStore('queue');
   ledger = new AcceptingStore('ledger');
-  nowMs = 1_000_000;
-  const stores = [queue, ledger];
-  acceptance = new Acceptance({ stores, log: quiet, deadlineMs, restMs: 1_000, now: () => nowMs });
+  acceptance = new Acceptance({ stores: [queue, ledger], log: quiet, deadlineMs, restMs: 1 });
 }
 beforeEach(() => open());
+afterEach(() => acceptance[Symbol.dispose]());
+
+/** Long enough for a store at rest to be asked whether it is back, several times. */
+const severalRests = () => delay(30);
 
 describe('a chunk', () => {
   test('goes to both stores at the same time', () => {
@@ -108,22 +110,30 @@ describe('a store that failed', () => {
     await decision;
   });
 
-  test('is left alone for its rest, while the other one decides alone', async () => {
-    nowMs += 999;
+  test('is left alone until it answers, while the other one decides alone, and is told so', async () => {
+    ledger.refusesPings();
+    await severalRests();
     const decision = acceptance.accept(chunk(1));
     queue.has();
     expect(await decision).toBe(true);
     expect(ledger.asked).toEqual([chunk(0)]);
+    expect(queue.askedAlone).toEqual([chunk(1)]);
   });
 
-  test('is asked again when its rest is over', async () => {
-    nowMs += 1_000;
+  test('costs the other one no word more than that it has the chunk alone', () => {
+    expect([queue.hasAlone, ledger.hasAlone, queue.askedAlone]).toEqual([[chunk(0)], [], []]);
+  });
+
+  test('is asked again when it answers', async () => {
+    ledger.answersPings();
+    await severalRests();
     const decision = acceptance.accept(chunk(1));
     expect(ledger.asked).toEqual([chunk(0), chunk(1)]);
     queue.has();
     expect(await stateOf(decision)).toBe('undecided');
     ledger.has();
     expect(await decision).toBe(true);
+    expect([queue.hasAlone, ledger.askedAlone]).toEqual([[chunk(0)], []]);
   });
 
   test('has nothing taken back that it was never asked for', async () => {
@@ -138,12 +148,20 @@ describe('a store that failed', () => {
     const decision = acceptance.accept(chunk(1));
     queue.fails();
     await decision;
+    await severalRests();
     expect(acceptance.open).toBe(false);
-    nowMs += 999;
-    expect(acceptance.open).toBe(false);
-    nowMs += 1;
-    expect(acceptance.open).toBe(true);
+    ledger.answersPings();
+    await vi.waitUntil(() => acceptance.open);
   });
+});
+
+test('a store at rest whose pings stay unanswered has its connections given up, again and again', async () => {
+  open(20);
+  const decision = acceptance.accept(chunk(0));
+  queue.has();
+  await decision;
+  await vi.waitUntil(() => ledger.resets > 1);
+  expect(queue.resets).toBe(0);
 });
 
 test('with every store at rest a chunk is refused without asking any of them', async () => {
@@ -157,7 +175,7 @@ test('with every store at rest a chunk is refused without asking any of them', a
 });
 
 test('one store alone decides as the rule has it', async () => {
-  const alone = new Acceptance({ stores: [queue], log: quiet, now: () => nowMs });
+  const alone = new Acceptance({ stores: [queue], log: quiet });
   const [first, second] = [alone.accept(chunk(0)), alone.accept(chunk(1))];
   queue.has();
   queue.fails();
@@ -187,22 +205,35 @@ describe('whether any store answers', () => {
 
 test('over any sequence of answers, accepted is exactly what a store has, and refused is exactly what is taken back', async () => {
   const answer = fc.constantFrom('has', 'fails');
-  const round = fc.record({ queue: answer, ledger: answer, restMs: fc.constantFrom(0, 500, 1_000) });
+  const round = fc.record({ queue: answer, ledger: answer, recovers: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(round, { maxLength: 20 }), async (rounds) => {
       open();
       for (const [n, next] of rounds.entries()) {
-        nowMs += next.restMs;
+        if (next.recovers) await recovered();
         const wasOpen = acceptance.open;
         const decision = acceptance.accept(chunk(n));
         const asked = [queue, ledger].filter((store) => store.waiting > 0);
         expect(wasOpen).toBe(asked.length > 0);
+        const has = (store: AcceptingStore) => next[store.name as 'queue' | 'ledger'] === 'has';
         for (const store of asked) store[next[store.name as 'queue' | 'ledger']]();
-        const accepted = asked.some((store) => next[store.name as 'queue' | 'ledger'] === 'has');
+        const accepted = asked.some(has);
         expect(await decision).toBe(accepted);
-        for (const store of [queue, ledger])
-          expect(store.revoked.some(({ id }) => id === `i.${n}`)).toBe(!accepted && asked.includes(store));
+        for (const store of [queue, ledger]) {
+          const of = (chunks: readonly Chunk[]) => chunks.some(({ id }) => id === `i.${n}`);
+          expect(of(store.revoked)).toBe(!accepted && asked.includes(store));
+          expect(of(store.hasAlone)).toBe(asked.length === 2 && has(store) && !asked.every(has));
+          expect(of(store.askedAlone)).toBe(asked.length === 1 && asked.includes(store));
+        }
       }
+      acceptance[Symbol.dispose]();
     }),
   );
 });
+
+/** Both stores answer until nobody rests any more. */
+async function recovered(): Promise<void> {
+  for (const store of [queue, ledger]) store.answersPings();
+  await delay(10);
+  for (const store of [queue, ledger]) store.hangsAgain();
+}

@@ -12,6 +12,11 @@ export class AcceptingStore implements AcceptanceStore {
   always: 'has' | 'fails' | undefined;
   readonly asked: Chunk[] = [];
   readonly revoked: Chunk[] = [];
+  /** Chunks that it was asked for as the only store. */
+  readonly askedAlone: Chunk[] = [];
+  /** Chunks that it was told to be the only store with. */
+  readonly hasAlone: Chunk[] = [];
+  resets = 0;
   #answers: Latch<void>[] = [];
   #ping = latch();
 
@@ -19,12 +24,17 @@ export class AcceptingStore implements AcceptanceStore {
     this.name = name;
   }
 
-  accept(chunk: Chunk): Promise<void> {
+  accept(chunk: Chunk, alone: boolean): Promise<void> {
     this.asked.push(chunk);
+    if (alone) this.askedAlone.push(chunk);
     const answer = latch();
     this.#answers.push(answer);
     if (this.always !== undefined) this[this.always]();
     return answer.promise;
+  }
+
+  leftAlone(chunk: Chunk): void {
+    this.hasAlone.push(chunk);
   }
 
   revoke(chunk: Chunk): void {
@@ -35,12 +45,22 @@ export class AcceptingStore implements AcceptanceStore {
     return this.#ping.promise;
   }
 
+  reset(): void {
+    this.resets++;
+  }
+
   answersPings(): void {
     this.#ping.resolve();
   }
 
   refusesPings(): void {
+    this.#ping.promise.catch(() => undefined); // nobody may ask
     this.#ping.reject(new Error(`${this.name} is away`));
+  }
+
+  /** Answers no ping that comes from now on. */
+  hangsAgain(): void {
+    this.#ping = latch();
   }
 
   /** Answers the oldest chunk that waits. */

@@ -2,16 +2,19 @@ import type { Chunk } from '../shared/chunk.js';
 import { withDeadline } from '../shared/deadline.js';
 import { SECOND } from '../shared/duration.js';
 import type { Logger } from '../shared/log.js';
+import { Rest, type Restable } from '../shared/rest.js';
 
-/** A store in which a chunk is safe: the queue now, the ledger beside it. */
-export interface AcceptanceStore {
-  readonly name: string;
-  /** Resolves when the chunk is on disk there as the store promises it, rejects when it is not or nobody knows. */
-  accept(chunk: Chunk): Promise<void>;
+/** A store in which a chunk is safe: the queue, or the ledger. */
+export interface AcceptanceStore extends Restable {
+  /**
+   * Resolves when the chunk is on disk there as the store promises it, rejects when it is not or nobody knows.
+   * `alone`: no other store is asked.
+   */
+  accept(chunk: Chunk, alone: boolean): Promise<void>;
+  /** Told that no other store has the chunk that this one accepted, although another was asked. Never rejects. */
+  leftAlone(chunk: Chunk): void;
   /** Takes back a chunk that was refused although it may have arrived. Never rejects. */
   revoke(chunk: Chunk): void;
-  /** Resolves when the store answers. */
-  ping(): Promise<void>;
 }
 
 export interface AcceptanceOptions {
@@ -19,44 +22,41 @@ export interface AcceptanceOptions {
   readonly log: Logger;
   /** How long a store may take, in milliseconds. */
   readonly deadlineMs?: number;
-  /** How long a store that failed is left alone, in milliseconds. */
+  /** How long a store that failed is left alone before it is asked whether it is back, in milliseconds. */
   readonly restMs?: number;
-  readonly now?: () => number;
 }
 
 /**
  * The rule of acceptance: a chunk goes to all stores at the same time, and is accepted when each has it, or one has it
- * and the others failed or missed their deadline. A store that failed rests for a second, so that a dead one costs no
- * latency.
+ * and the others failed or missed their deadline. A store that failed gets no chunk until it answers again, which it is
+ * asked once a second: a dead one costs no latency, and a stalled one costs it once.
  */
-export class Acceptance {
+export class Acceptance implements Disposable {
   readonly #stores: readonly AcceptanceStore[];
   readonly #log: Logger;
   readonly #deadlineMs: number;
-  readonly #restMs: number;
-  readonly #now: () => number;
-  readonly #restsUntil = new Map<AcceptanceStore, number>();
+  readonly #rests: ReadonlyMap<AcceptanceStore, Rest>;
 
-  constructor({ stores, log, deadlineMs = SECOND / 2, restMs = SECOND, now = Date.now }: AcceptanceOptions) {
+  constructor({ stores, log, deadlineMs = SECOND / 2, restMs }: AcceptanceOptions) {
     this.#stores = stores;
     this.#log = log;
     this.#deadlineMs = deadlineMs;
-    this.#restMs = restMs;
-    this.#now = now;
+    this.#rests = new Map(stores.map((store) => [store, new Rest(store, { log, restMs, deadlineMs })]));
   }
 
   /** False while every store rests: then a chunk is refused without being sent, and needs no number of its own. */
   get open(): boolean {
-    return this.#stores.some((store) => !this.#rests(store));
+    return this.#awake().length > 0;
   }
 
   /** True when at least one store has the chunk; false when none does, and what may have arrived is taken back. */
   async accept(chunk: Chunk): Promise<boolean> {
-    const asked = this.#stores.filter((store) => !this.#rests(store));
-    const outcomes = await Promise.all(asked.map((store) => this.#ask(store, chunk)));
-    const accepted = outcomes.includes(true);
-    if (!accepted) for (const store of asked) store.revoke(chunk);
-    return accepted;
+    const asked = this.#awake();
+    const outcomes = await Promise.all(asked.map((store) => this.#ask(store, chunk, asked.length === 1)));
+    const have = asked.filter((_, index) => outcomes[index]);
+    if (have.length === 0) for (const store of asked) store.revoke(chunk);
+    if (have.length === 1 && asked.length > 1) have[0]?.leftAlone(chunk);
+    return have.length > 0;
   }
 
   /** True when at least one store answers a ping within the deadline. */
@@ -68,18 +68,23 @@ export class Acceptance {
     );
   }
 
-  async #ask(store: AcceptanceStore, chunk: Chunk): Promise<boolean> {
+  #awake(): readonly AcceptanceStore[] {
+    return this.#stores.filter((store) => !this.#rests.get(store)?.resting);
+  }
+
+  async #ask(store: AcceptanceStore, chunk: Chunk, alone: boolean): Promise<boolean> {
     try {
-      await withDeadline(store.accept(chunk), this.#deadlineMs, `the ${store.name}`);
+      await withDeadline(store.accept(chunk, alone), this.#deadlineMs, `the ${store.name}`);
       return true;
     } catch (error) {
-      this.#restsUntil.set(store, this.#now() + this.#restMs);
       this.#log.warn({ err: error, store: store.name, chunk: chunk.id }, 'a store did not accept the chunk');
+      this.#rests.get(store)?.begin();
       return false;
     }
   }
 
-  #rests(store: AcceptanceStore): boolean {
-    return this.#now() < (this.#restsUntil.get(store) ?? 0);
+  /** Asks resting stores no more. */
+  [Symbol.dispose](): void {
+    for (const rest of this.#rests.values()) rest[Symbol.dispose]();
   }
 }

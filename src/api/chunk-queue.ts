@@ -12,7 +12,7 @@ import type { AcceptanceStore } from './acceptance.js';
 /** Refused chunks that are still to be taken back; older ones are forgotten (and said so) beyond this. */
 const MAX_REVOCATIONS = 1_000;
 
-/** The queue as the API sees it: a store that accepts chunks, one job each. */
+/** The queue as the API sees it: a store that accepts chunks, one job each. The fast path to the worker. */
 export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
   readonly name = 'queue';
   readonly #redis: Redis;
@@ -38,6 +38,9 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
     await this.#queue.add(JOB_NAME, toJob(chunk), { ...JOB_OPTIONS, jobId: chunk.id });
   }
 
+  /** The worker that settles it adds it to the ledger. */
+  leftAlone(): void {}
+
   /**
    * The job may sit in Redis, or in a socket on its way there. The connection is given up, so that nothing stale
    * arrives later, and what did arrive is removed over the next one, unless a worker was faster.
@@ -49,6 +52,10 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
       this.#log.error({ chunk: oldest }, 'a refused chunk was not taken back and may be counted');
     }
     this.#revoked.add(chunk.id);
+    this.reset();
+  }
+
+  reset(): void {
     if (this.#redis.status === 'ready') this.#redis.disconnect(true);
   }
 

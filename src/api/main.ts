@@ -1,8 +1,10 @@
 import { createAdmin } from '../shared/admin.js';
 import { HttpServer } from '../shared/http-server.js';
+import { Postgres } from '../shared/postgres.js';
 import { runProcess } from '../shared/process.js';
 import { Acceptance } from './acceptance.js';
 import { createApp } from './app.js';
+import { ChunkLedger } from './chunk-ledger.js';
 import { ChunkQueue } from './chunk-queue.js';
 import { readConfig } from './config.js';
 import { drain } from './drain.js';
@@ -15,7 +17,9 @@ await runProcess(async ({ env, start }) => {
 
   // Opened in this order, closed in reverse.
   await using queue = new ChunkQueue({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX, log });
-  const acceptance = new Acceptance({ stores: [queue], log });
+  await using postgres = new Postgres({ url: config.DATABASE_URL, application: about.instance, log });
+  await using ledger = new ChunkLedger({ postgres, relayAfterMs: config.RELAY_AFTER, log });
+  using acceptance = new Acceptance({ stores: [queue, ledger], log });
   const metrics = new ApiMetrics({ waiting: () => recorder.pending, inFlight: () => server.inFlight });
   const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
   await using admin = new HttpServer(

@@ -11,7 +11,7 @@ const MIGRATIONS: readonly string[] = [
   `CREATE TABLE chunks (
      id          text PRIMARY KEY,                     -- <instance>.<seq>
      instance    text NOT NULL,
-     seq         integer NOT NULL,
+     seq         bigint NOT NULL,
      operations  integer NOT NULL,                     -- 0: refused, only its number is accounted for
      first_at    bigint NOT NULL,                      -- Unix time in nanoseconds, as in InfluxDB
      last_at     bigint NOT NULL,

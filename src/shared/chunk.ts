@@ -17,10 +17,14 @@ export function toJob(chunk: Chunk): ChunkJob {
   return { lines: chunk.lines.text };
 }
 
-/** The chunk in a job, or `undefined` when this version cannot read the job's data: then nothing may be guessed. */
+/** The chunk with this id and these lines, or `undefined` when this version cannot read it: then nothing may be guessed. */
+export function readChunk(id: string, text: string): Chunk | undefined {
+  const lines = text.includes('\0') ? undefined : Lines.read(text);
+  return lines && lines.length <= MAX_LINES ? { id, lines } : undefined;
+}
+
+/** The chunk in a job, or `undefined` when this version cannot read the job's data. */
 export function fromJob(id: string, data: unknown): Chunk | undefined {
   if (typeof data !== 'object' || data === null || !('lines' in data)) return undefined;
-  if (typeof data.lines !== 'string') return undefined;
-  const lines = Lines.read(data.lines);
-  return lines && lines.length <= MAX_LINES ? { id, lines } : undefined;
+  return typeof data.lines === 'string' ? readChunk(id, data.lines) : undefined;
 }

@@ -1,6 +1,5 @@
 import { MINUTE } from './duration.js';
 import type { Chunk } from './chunk.js';
-import { Lines } from './lines.js';
 import type { Postgres } from './postgres.js';
 
 /** How long a worker that claimed a chunk has it for itself, in milliseconds, unless it renews the lease. */
@@ -23,11 +22,16 @@ export interface RefusedLine {
   readonly status: number;
 }
 
+/** Something under a chunk's id that this version cannot read, as it is kept in quarantine. */
+export function unreadable(chunk: string, line: string): RefusedLine {
+  return { chunk, line, status: 0, reason: 'not a chunk this version can read' };
+}
+
 /** A chunk's columns, but for its times of acceptance, being due and being logged. */
 interface ChunkRow {
   readonly id: string;
   readonly instance: string;
-  readonly seq: number;
+  readonly seq: string;
   readonly operations: number;
   readonly first_at: string;
   readonly last_at: string;
@@ -52,7 +56,7 @@ export class Ledger {
 
   /** Adds an accepted chunk, which the relay may take after `dueInMs`. One that a worker has added before stays. */
   async add(chunk: Chunk, dueInMs: number): Promise<void> {
-    const { id, instance, seq, operations, first_at, last_at, lines } = toRow(chunk);
+    const { id, instance, seq, operations, first_at, last_at, lines } = ownRow(chunk);
     await this.#sql`
       INSERT INTO chunks (id, instance, seq, operations, first_at, last_at, lines, due_at)
       VALUES (${id}, ${instance}, ${seq}, ${operations}, ${first_at}, ${last_at}, ${lines},
@@ -65,7 +69,7 @@ export class Ledger {
    * same stays.
    */
   async writeOff(chunk: Chunk): Promise<void> {
-    const { id, instance, seq, first_at, last_at } = toRow(chunk);
+    const { id, instance, seq, first_at, last_at } = ownRow(chunk);
     await this.#sql`
       INSERT INTO chunks (id, instance, seq, operations, first_at, last_at, lines, due_at, logged_at)
       VALUES (${id}, ${instance}, ${seq}, 0, ${first_at}, ${last_at}, '', now(), now())
@@ -84,20 +88,24 @@ export class Ledger {
       RETURNING id, operations`;
   }
 
-  /** The chunks with these ids; `undefined` in place of lines that this version cannot read. */
-  async read(
-    ids: readonly string[],
-  ): Promise<readonly { id: string; lines: Lines | undefined; text: string }[]> {
-    const rows = await this.#sql<Pick<ChunkRow, 'id' | 'lines'>[]>`
+  /** The id and the lines of chunks, unless they were logged. */
+  async read(ids: readonly string[]): Promise<readonly Pick<ChunkRow, 'id' | 'lines'>[]> {
+    return this.#sql<Pick<ChunkRow, 'id' | 'lines'>[]>`
       SELECT id, lines FROM chunks WHERE id = ANY (${ids as string[]}) AND logged_at IS NULL`;
-    return rows.map(({ id, lines }) => ({ id, lines: Lines.read(lines), text: lines }));
   }
 
-  /** Makes chunks due in `ms` from now, unless they were logged. */
-  async postpone(ids: readonly string[], ms: number): Promise<void> {
-    await this.#sql`
+  /** Makes chunks due in `ms` from now, unless they were logged. Resolves with how many there are. */
+  async postpone(ids: readonly string[], ms: number): Promise<number> {
+    const { count } = await this.#sql`
       UPDATE chunks SET due_at = now() + ${ms} * interval '1 millisecond'
       WHERE id = ANY (${ids as string[]}) AND logged_at IS NULL`;
+    return count;
+  }
+
+  /** True when a chunk is due. */
+  async anyDue(): Promise<boolean> {
+    const rows = await this.#sql`SELECT FROM chunks WHERE logged_at IS NULL AND due_at <= now() LIMIT 1`;
+    return rows.length > 0;
   }
 
   /** Marks chunks logged. Resolves with the ids of those that the ledger has. */
@@ -109,13 +117,17 @@ export class Ledger {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** Adds chunks that the ledger may never have seen, as logged; one that was written off counts again. */
+  /**
+   * Adds chunks that the ledger may never have seen, as logged; one that was written off counts again. One that is none
+   * of Tally's own has no place here.
+   */
   async addLogged(chunks: readonly Chunk[]): Promise<void> {
+    const rows = chunks.flatMap((chunk) => toRow(chunk) ?? []);
     await this.#sql`
       INSERT INTO chunks (id, instance, seq, operations, first_at, last_at, lines, due_at, logged_at)
       SELECT id, instance, seq, operations, first_at, last_at, lines, now(), now()
-      FROM jsonb_to_recordset(${this.#sql.json(chunks.map(toRow) as never)}) AS chunk
-        (id text, instance text, seq integer, operations integer, first_at bigint, last_at bigint, lines text)
+      FROM jsonb_to_recordset(${this.#sql.json(rows as never)}) AS chunk
+        (id text, instance text, seq bigint, operations integer, first_at bigint, last_at bigint, lines text)
       ON CONFLICT (id) DO UPDATE
       SET logged_at = now(), operations = excluded.operations, lines = excluded.lines
       WHERE chunks.logged_at IS NULL OR chunks.operations = 0`;
@@ -144,16 +156,28 @@ export class Ledger {
   }
 }
 
-function toRow({ id, lines }: Chunk): ChunkRow {
-  const dot = id.lastIndexOf('.');
-  const { firstAt, lastAt } = lines.range;
+/** `<instance>.<n>` */
+const CHUNK_ID = /^([A-Za-z0-9_-]+)\.(\d{1,15})$/;
+
+/** The columns of a chunk, or `undefined` when it is none of Tally's own: its id or its times are of another kind. */
+function toRow({ id, lines }: Chunk): ChunkRow | undefined {
+  const { range } = lines;
+  const [, instance, seq] = CHUNK_ID.exec(id) ?? [];
+  if (!range || instance === undefined || seq === undefined) return undefined;
+  const { firstAt, lastAt } = range;
   return {
     id,
-    instance: id.slice(0, dot),
-    seq: Number(id.slice(dot + 1)),
+    instance,
+    seq,
     operations: lines.length,
     first_at: firstAt,
     last_at: lastAt,
     lines: lines.text,
   };
+}
+
+function ownRow(chunk: Chunk): ChunkRow {
+  const row = toRow(chunk);
+  if (!row) throw new TypeError(`"${chunk.id}" is not a chunk of Tally's own`);
+  return row;
 }

@@ -47,18 +47,23 @@ export class Lines {
     ];
   }
 
-  /** The timestamps of the first and the last line: what stands after the last space of a line. */
-  get range(): { readonly firstAt: string; readonly lastAt: string } {
+  /** The timestamps of the first and the last line that has one; `undefined` when none has. */
+  get range(): { readonly firstAt: string; readonly lastAt: string } | undefined {
     const { text } = this;
-    const firstEnd = text.indexOf('\n');
-    const first = firstEnd === -1 ? text : text.slice(0, firstEnd);
-    return {
-      firstAt: first.slice(first.lastIndexOf(' ') + 1),
-      lastAt: text.slice(text.lastIndexOf(' ') + 1),
-    };
+    const [first, last] = [text.split('\n', 1)[0] ?? '', text.slice(text.lastIndexOf('\n') + 1)];
+    const [firstAt, lastAt] = [timestampOf(first), timestampOf(last)];
+    if (firstAt !== undefined && lastAt !== undefined) return { firstAt, lastAt };
+    const all = text.split('\n').flatMap((line) => timestampOf(line) ?? []);
+    return all.length > 0 ? { firstAt: all[0] ?? '', lastAt: all.at(-1) ?? '' } : undefined;
   }
 
   has(line: string): boolean {
     return this.text.split('\n').includes(line);
   }
+}
+
+/** What stands after the last space of a line, if it is a time in nanoseconds that 64 bits hold. */
+function timestampOf(line: string): string | undefined {
+  const at = line.slice(line.lastIndexOf(' ') + 1);
+  return /^\d{1,18}$|^[1-8]\d{18}$/.test(at) ? at : undefined;
 }

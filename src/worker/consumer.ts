@@ -3,11 +3,15 @@ import type { Redis } from 'ioredis';
 import { fromJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
 import { withDeadline } from '../shared/deadline.js';
 import { SECOND } from '../shared/duration.js';
+import { unreadable, type RefusedLine } from '../shared/ledger.js';
 import type { Logger } from '../shared/log.js';
 import { MAX_LINES } from '../shared/operation.js';
 import { QUEUE_NAME, queueOptions } from '../shared/operation-queue.js';
 import { closeRedis, openRedis } from '../shared/redis.js';
 import type { Settlement } from './batcher.js';
+
+/** As the batcher's; `'unrecorded'`: settled, and the ledger could not be told. */
+export type Outcome = Settlement | 'unrecorded';
 
 /** Chunks in hand at once: 500 one-line chunks can fill a batch. */
 const CONCURRENCY = 500;
@@ -31,14 +35,15 @@ export interface ConsumerOptions {
   readonly instance: string;
   readonly log: Logger;
   /**
-   * Resolves when the chunk's lines are stored or quarantined (then its job completes), or when they were given up
-   * (then its job goes back to the queue). `redelivered`: another worker had the chunk before.
+   * Resolves when the chunk's lines are stored or quarantined (then its job completes; it stays in Redis until the
+   * ledger knows), or when they were given up (then its job goes back to the queue). `redelivered`: another worker had
+   * the chunk before.
    */
-  readonly settle: (chunk: Chunk, redelivered: boolean) => Promise<Settlement>;
+  readonly settle: (chunk: Chunk, redelivered: boolean) => Promise<Outcome>;
   /** A worker with work waiting and room in its hands that takes none for this long, in milliseconds, is wedged. */
   readonly wedgedMs?: number;
   /** Keeps what cannot be read as a chunk; resolves when it is durable. */
-  readonly keepUnreadable: (jobId: string, data: string) => Promise<void>;
+  readonly keepUnreadable: (line: RefusedLine) => Promise<void>;
 }
 
 /** Takes chunks from the queue and gives none back as done before it is settled. */
@@ -151,9 +156,10 @@ export class Consumer implements AsyncDisposable {
     this.#lastTakenAt = Date.now();
     this.#hold(1, lines);
     try {
-      if (!chunk) return await this.#options.keepUnreadable(id, JSON.stringify(data));
-      const settlement = await this.#options.settle(chunk, attemptsStarted > 1);
-      if (settlement === 'settled') return;
+      if (!chunk) return await this.#options.keepUnreadable(unreadable(id, JSON.stringify(data)));
+      const outcome = await this.#options.settle(chunk, attemptsStarted > 1);
+      if (outcome === 'unrecorded') job.opts.removeOnComplete = false;
+      if (outcome !== 'abandoned') return;
       await job.moveToWait(token);
       this.#handedBack.add(id);
     } finally {

@@ -1,24 +1,31 @@
 import { createAdmin } from '../shared/admin.js';
+import type { Chunk } from '../shared/chunk.js';
 import { SECOND } from '../shared/duration.js';
 import { HttpServer } from '../shared/http-server.js';
 import { Influx } from '../shared/influx.js';
+import { Postgres } from '../shared/postgres.js';
 import { runProcess } from '../shared/process.js';
 import { Batcher } from './batcher.js';
 import { systemClock } from './clock.js';
+import { CatchUp } from './catch-up.js';
 import { readConfig } from './config.js';
 import { Consumer } from './consumer.js';
 import { drain } from './drain.js';
 import { InfluxWatch } from './influx-watch.js';
+import { LedgerLink } from './ledger-link.js';
+import { Marker } from './marker.js';
 import { WorkerMetrics } from './metrics.js';
 import { Quarantine } from './quarantine.js';
+import { QueueView } from './queue-view.js';
+import { Relay } from './relay.js';
 import { settleWith } from './settle.js';
 import { Store } from './store.js';
 
 /** Batches on their way to InfluxDB at once. */
 const WRITERS = 8;
 
-/** What another worker had in hand before has waited already; it gathers only this long. */
-const REDELIVERED_WAIT_MS = SECOND / 4;
+/** What another worker had in hand before, or the queue did not deliver, has waited already; it gathers only this long. */
+const LATE_WAIT_MS = SECOND / 4;
 
 await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
@@ -27,7 +34,10 @@ await runProcess(async ({ env, start }) => {
 
   // Opened in this order, closed in reverse.
   using influx = new Influx(config);
-  await using quarantine = new Quarantine(redis);
+  await using postgres = new Postgres({ url: config.DATABASE_URL, application: about.instance, log });
+  using link = new LedgerLink(postgres, log);
+  await using queue = new QueueView(redis);
+  await using quarantine = new Quarantine({ ...redis, link });
   const metrics = new WorkerMetrics(() => batcher.pendingLines);
   const watch = new InfluxWatch(influx, log);
   const store = new Store({
@@ -43,23 +53,38 @@ await runProcess(async ({ env, start }) => {
     write: settleWith({ store, quarantine, onSettled: metrics.batchSettled }),
     clock: systemClock,
   });
+  const marker = new Marker(link);
+  const settle = async (chunk: Chunk, waitMs: number) => {
+    const settlement = await batcher.add(chunk, waitMs);
+    if (settlement === 'abandoned') return settlement;
+    return (await marker.mark(chunk)) ? settlement : 'unrecorded';
+  };
   await using consumer = new Consumer({
     ...redis,
     instance: about.instance,
-    settle: (chunk, redelivered) =>
-      batcher.add(chunk, redelivered ? REDELIVERED_WAIT_MS : config.BATCH_INTERVAL),
-    keepUnreadable: (chunk, line) =>
-      quarantine.keep([{ chunk, line, status: 0, reason: 'not a chunk this version can read' }]),
+    settle: (chunk, redelivered) => settle(chunk, redelivered ? LATE_WAIT_MS : config.BATCH_INTERVAL),
+    keepUnreadable: (line) => quarantine.keep([line]),
   });
+  await using relay = new Relay({
+    link,
+    queue,
+    relayAfterMs: config.RELAY_AFTER,
+    settle: (chunk) => settle(chunk, LATE_WAIT_MS),
+    keepUnreadable: (line) => quarantine.keep([line]),
+    log,
+  });
+  await using catchUp = new CatchUp({ queue, quarantine, link, log });
   const { registry } = metrics;
   const { sickness, hindrance } = consumer;
   await using admin = new HttpServer(createAdmin({ about, lifecycle, registry, sickness, hindrance }));
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
   consumer.start();
+  relay.start();
+  catchUp.start();
   lifecycle.ready();
   log.info({ ...about, adminPort }, 'ready');
 
   await lifecycle.untilStop();
-  const unaccounted = await drain({ consumer, batcher, timeoutMs: config.SHUTDOWN_TIMEOUT });
-  return { ...metrics.totals, handedBack: consumer.handedBack, unaccounted };
+  const left = await drain({ consumer, relay, batcher, timeoutMs: config.SHUTDOWN_TIMEOUT });
+  return { ...metrics.totals, handedBack: consumer.handedBack, ...left };
 });

@@ -25,7 +25,8 @@ export function settleWith({ store, quarantine, onSettled }: SettleOptions) {
     const lines = Lines.concat(segments.map((segment) => segment.lines));
     const refusals = await store.store(lines, signal);
     if (refusals.length > 0) {
-      await quarantine.keep(refusals.map((refusal) => ({ ...refusal, chunk: chunkOf(refusal, segments) })));
+      const refused = refusals.map((refusal) => ({ ...refusal, chunk: chunkOf(refusal, segments) }));
+      await quarantine.keep(refused, signal);
     }
     const seconds = (performance.now() - started) / 1_000;
     onSettled({ reason, stored: lines.length - refusals.length, refused: refusals.length, seconds });

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await scene[Symbol.asyncDispose]();
-  await servers.redis.start();
+  await Promise.all([servers.redis.start(), servers.postgres.start()]);
 });
 
 const admin = (api: TallyProcess, path: string) => fetch(`http://127.0.0.1:${api.adminPort}${path}`);
@@ -138,10 +138,23 @@ describe('a crash', () => {
 });
 
 describe('a store that is away', () => {
-  test('is answered with 503 and Retry-After within the deadline, and nothing refused is counted', async () => {
+  test.each(['redis', 'postgres'] as const)('(%s) fails no request, and nothing is lost', async (away) => {
+    const load = new TurningLoad(await scene.api(), 50);
+    await load.untilAnswered(1_000);
+    await servers[away].kill();
+    await load.untilAnswered(load.answered.size + 1_000);
+    await servers[away].start();
+    await load.untilAnswered(load.answered.size + 1_000);
+    await load.stop();
+    expect(load.failed).toEqual([]);
+    await logAll();
+    expect(await scene.verdict(load)).toMatchObject({ stored: load.sent, lost: 0, twice: 0, wrong: 0 });
+  });
+
+  test('with the other one is answered with 503 and Retry-After within the deadline, and nothing refused is counted', async () => {
     const api = await scene.api();
     expect((await sum(api, [1])).status).toBe(200);
-    await servers.redis.kill();
+    await Promise.all([servers.redis.kill(), servers.postgres.kill()]);
     for (let n = 0; n < 5; n++) {
       const { status, headers, ms } = await sum(api, [1]);
       expect([status, headers.get('retry-after')]).toEqual([503, '1']);
@@ -149,17 +162,18 @@ describe('a store that is away', () => {
     }
     expect((await admin(api, '/readyz')).status).toBe(503);
     expect((await admin(api, '/livez')).status).toBe(200);
-    await servers.redis.start();
+    await Promise.all([servers.redis.start(), servers.postgres.start()]);
     await until(async () => (await sum(api, [2])).status === 200);
     await logAll();
     expect(await scene.count()).toBe(2);
   });
 
   test.each(['both', 'answers'] as const)(
-    'a Redis that stalls (%s held back) refuses in time, and what arrived although it was refused is taken back',
+    'a Redis that stalls (%s held back) without a ledger refuses in time, and what arrived although it was refused is taken back',
     async (what) => {
       await using proxy = await TcpProxy.open(Number(new URL(servers.redis.url).port));
-      const api = await scene.api({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+      const REDIS_URL = `redis://127.0.0.1:${proxy.port}`;
+      const api = await scene.api({ REDIS_URL, DATABASE_URL: 'postgres://127.0.0.1:1/away' });
       expect((await sum(api, [1])).status).toBe(200);
       proxy.stall(what);
       const { status, ms } = await sum(api, [2]);

@@ -6,7 +6,11 @@ import { countOperations } from '../../src/shared/counts.js';
 import { Influx, type InfluxConfig } from '../../src/shared/influx.js';
 import type { InfluxGeneration } from '../global-setup.js';
 import { Load } from '../../src/drill/load.js';
-import { openInfluxDB1, openInfluxDB2, openRedis } from '../../src/drill/stores/open-stores.js';
+import { migrate } from '../../src/cli/migrations.js';
+import { openLog } from '../../src/shared/log.js';
+import { Postgres } from '../../src/shared/postgres.js';
+import { runSql } from '../../src/drill/stores/answers.js';
+import { openInfluxDB1, openInfluxDB2, openPostgres, openRedis } from '../../src/drill/stores/open-stores.js';
 import type { Store } from '../../src/drill/stores/store.js';
 import { TallyProcess } from '../../src/drill/tally-process.js';
 import { judgeOperations, readOperations, type Verdict } from '../../src/drill/verdict.js';
@@ -14,17 +18,19 @@ import { judgeOperations, readOperations, type Verdict } from '../../src/drill/v
 /** Real servers that the tests of one file share; each test gets a bucket and a queue of its own on them. */
 export interface Servers extends AsyncDisposable {
   readonly redis: Store;
+  readonly postgres: Store;
   readonly influxdb: Store;
 }
 
 export async function openServers(generation = anyGeneration()): Promise<Servers> {
   const influx = generation === 1 ? openInfluxDB1 : openInfluxDB2;
-  const [redis, influxdb] = await Promise.all([openRedis(), influx()]);
+  const [redis, postgres, influxdb] = await Promise.all([openRedis(), openPostgres(), influx()]);
   return {
     redis,
+    postgres,
     influxdb,
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([redis[Symbol.asyncDispose](), influxdb[Symbol.asyncDispose]()]);
+      await Promise.all([redis, postgres, influxdb].map((store) => store[Symbol.asyncDispose]()));
     },
   };
 }
@@ -36,12 +42,13 @@ function anyGeneration(): InfluxGeneration {
 
 type Settings = Readonly<Record<string, string>>;
 
-/** Tally's processes in one test, on a bucket and a queue of their own. Whatever still runs at its end is killed. */
+/** Tally's processes in one test, on a bucket, a queue and a ledger of their own. Whatever still runs at its end is killed. */
 export class Scene implements AsyncDisposable {
   readonly servers: Servers;
   readonly env: Settings;
   readonly influx: Influx;
   readonly config: InfluxConfig;
+  readonly postgres: Postgres;
   readonly #processes: TallyProcess[] = [];
 
   private constructor(servers: Servers, env: Settings) {
@@ -49,14 +56,24 @@ export class Scene implements AsyncDisposable {
     this.env = env;
     this.config = readVariables(INFLUX_VARIABLES, env);
     this.influx = new Influx(this.config);
+    const log = openLog('silent', 'test');
+    this.postgres = new Postgres({
+      url: env['DATABASE_URL'] ?? '',
+      application: 'test',
+      log,
+      connections: 1,
+    });
   }
 
   static async open(servers: Servers): Promise<Scene> {
-    const name = `test-${randomBytes(4).toString('hex')}`;
+    const name = `test_${randomBytes(4).toString('hex')}`;
+    await runSql(servers.postgres.url, `create database ${name}`);
+    const ledger = new URL(servers.postgres.url);
+    ledger.pathname = `/${name}`;
     const scene = new Scene(servers, {
       ...servers.redis.environment,
       ...servers.influxdb.environment,
-      DATABASE_URL: 'postgres://127.0.0.1/unused', // until the ledger exists
+      DATABASE_URL: ledger.href,
       INFLUX_BUCKET: name,
       QUEUE_PREFIX: name,
       INSTANCE: 'test',
@@ -64,6 +81,7 @@ export class Scene implements AsyncDisposable {
       SHUTDOWN_TIMEOUT: '10s',
     });
     await createBucket(scene.influx, scene.config);
+    await migrate(scene.postgres.sql);
     return scene;
   }
 
@@ -100,6 +118,7 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#processes.map((process) => process[Symbol.asyncDispose]()));
     this.influx[Symbol.dispose]();
+    await this.postgres[Symbol.asyncDispose]();
   }
 }
 

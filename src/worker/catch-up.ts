@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { withDeadline } from '../shared/deadline.js';
+import { SECOND } from '../shared/duration.js';
+import type { Logger } from '../shared/log.js';
+import type { LedgerLink } from './ledger-link.js';
+import type { Quarantine } from './quarantine.js';
+import type { QueueView } from './queue-view.js';
+
+/** Chunks that move into the ledger in one statement. */
+const MOVED_AT_ONCE = 20;
+
+const IDLE_MS = 2 * SECOND;
+
+const CLOSE_MS = 2 * SECOND;
+
+export interface CatchUpOptions {
+  readonly queue: Pick<QueueView, 'settledUnrecorded' | 'forget'>;
+  readonly quarantine: Pick<Quarantine, 'moveIn'>;
+  readonly link: LedgerLink;
+  readonly log: Logger;
+}
+
+/**
+ * Tells the ledger what happened while it was away: Redis keeps the chunks that were settled and the lines that were
+ * refused until then. Every worker does it; done twice, it changes nothing.
+ */
+export class CatchUp implements AsyncDisposable {
+  readonly #options: CatchUpOptions;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run(this.#stop.signal);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const moved = await this.#once().catch(() => 0); // Redis is away, which its connection has reported
+      if (moved === 0) await delay(IDLE_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #once(): Promise<number> {
+    const { queue, quarantine, link, log } = this.#options;
+    if (link.away) return 0;
+    const refused = await quarantine.moveIn();
+    const chunks = await queue.settledUnrecorded(MOVED_AT_ONCE);
+    if (chunks.length === 0 || !(await link.tell((ledger) => ledger.addLogged(chunks)))) return refused;
+    await queue.forget(chunks.map(({ id }) => id));
+    log.info({ chunks: chunks.length }, 'the ledger caught up on chunks that were logged while it was away');
+    return refused + chunks.length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await withDeadline(this.#running ?? Promise.resolve(), CLOSE_MS, 'ending').catch(() => undefined);
+  }
+}

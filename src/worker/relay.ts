@@ -1,0 +1,168 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { readChunk, type Chunk } from '../shared/chunk.js';
+import { withDeadline } from '../shared/deadline.js';
+import { SECOND } from '../shared/duration.js';
+import { LEASE_MS, unreadable, type RefusedLine } from '../shared/ledger.js';
+import type { Logger } from '../shared/log.js';
+import { MAX_LINES } from '../shared/operation.js';
+import type { Outcome } from './consumer.js';
+import type { LedgerLink } from './ledger-link.js';
+import type { QueueView } from './queue-view.js';
+
+/** Lines worth having in hand, as for the consumer: 20 full batches. */
+const ENOUGH_LINES = 20 * MAX_LINES;
+
+/** Chunks claimed at once. */
+const MOST_CHUNKS = 500;
+
+/** The ledger is asked again after this long when it had nothing, twice as long each time. */
+const FIRST_IDLE_MS = 50;
+const LAST_IDLE_MS = 5 * SECOND;
+
+/** While the queue is away, what is accepted is due at once. */
+const LAST_IDLE_ALONE_MS = SECOND / 4;
+
+const CLOSE_MS = 2 * SECOND;
+
+export interface RelayOptions {
+  readonly link: LedgerLink;
+  readonly queue: Pick<QueueView, 'holds' | 'away'>;
+  /** When a chunk that the queue still holds is looked at again, in milliseconds. */
+  readonly relayAfterMs: number;
+  /** As the consumer's: resolves when the chunk's lines are stored or quarantined and marked, or were given up. */
+  readonly settle: (chunk: Chunk) => Promise<Outcome>;
+  /** Keeps lines that cannot be read; resolves when they are durable. */
+  readonly keepUnreadable: (line: RefusedLine) => Promise<void>;
+  readonly log: Logger;
+}
+
+/** Takes from the ledger what the queue did not deliver. */
+export class Relay implements AsyncDisposable {
+  readonly #options: RelayOptions;
+  readonly #stop = new AbortController();
+  /** Lines by the id of their chunk. */
+  readonly #inHand = new Map<string, number>();
+  readonly #abandoned: string[] = [];
+  #averageLines = MAX_LINES;
+  #paused = false;
+  #nap = new AbortController();
+  #running: Promise<unknown> | undefined;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  /** Chunks claimed and not settled yet. */
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
+  start(): void {
+    const { signal } = this.#stop;
+    this.#running = Promise.all([this.#claimUntil(signal), this.#renewUntil(signal)]);
+  }
+
+  /** Claims no more; what is in hand goes on. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Claims again, at once. */
+  async resume(): Promise<void> {
+    await this.release();
+    this.#paused = false;
+    this.#nap.abort();
+  }
+
+  /** True when no chunk is due. */
+  async empty(): Promise<boolean> {
+    return !(await this.#options.link.ask((ledger) => ledger.anyDue()));
+  }
+
+  /** Leaves what was given up to the next worker, at once. Resolves with how many chunks that are. */
+  async release(): Promise<number> {
+    const ids = this.#abandoned.splice(0);
+    if (ids.length > 0) await this.#options.link.tell((ledger) => ledger.postpone(ids, 0));
+    return ids.length; // those that could not be told are free when their lease ends
+  }
+
+  async #claimUntil(signal: AbortSignal): Promise<void> {
+    let idleMs = FIRST_IDLE_MS;
+    while (!signal.aborted) {
+      const claimed = await this.#claim();
+      const longest = this.#options.queue.away ? LAST_IDLE_ALONE_MS : LAST_IDLE_MS;
+      idleMs = claimed > 0 ? FIRST_IDLE_MS : Math.min(2 * idleMs, longest);
+      if (claimed === 0) await this.#sleep(idleMs, signal);
+    }
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    this.#nap = new AbortController();
+    const woken = AbortSignal.any([signal, this.#nap.signal]);
+    await delay(ms, undefined, { signal: woken }).catch(() => undefined);
+  }
+
+  /** One round: what is due and the queue has not got comes into hand. Resolves with how many chunks were due. */
+  async #claim(): Promise<number> {
+    const { link, relayAfterMs } = this.#options;
+    const limit = this.#paused ? 0 : this.#room();
+    if (limit === 0) return 0;
+    const due = await link.ask((ledger) => ledger.claim(limit));
+    if (!due || due.length === 0) return 0;
+    this.#averageLines = Math.max(1, due.reduce((sum, { operations }) => sum + operations, 0) / due.length);
+    const ids = due.map(({ id }) => id).filter((id) => !this.#inHand.has(id));
+    const held = await this.#heldByQueue(ids);
+    // Due only because InfluxDB is slow or away: the consumer brings them when it is back.
+    if (held.size > 0) await link.tell((ledger) => ledger.postpone([...held], relayAfterMs));
+    const ours = ids.filter((id) => !held.has(id));
+    const chunks = await link.ask((ledger) => ledger.read(ours));
+    if (this.#paused) this.#abandoned.push(...ours);
+    else for (const { id, lines } of chunks ?? []) void this.#take(id, lines);
+    return due.length;
+  }
+
+  /** How many chunks of the size of the last ones there is room for. */
+  #room(): number {
+    const lines = ENOUGH_LINES - [...this.#inHand.values()].reduce((sum, count) => sum + count, 0);
+    return lines <= 0 ? 0 : Math.min(MOST_CHUNKS, Math.ceil(lines / this.#averageLines));
+  }
+
+  /** Without Redis nobody knows; then they are sent, which is safe twice. */
+  async #heldByQueue(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#options.queue.holds(ids).catch(() => new Set<string>());
+  }
+
+  async #take(id: string, text: string): Promise<void> {
+    const { settle, keepUnreadable, link, log } = this.#options;
+    const chunk = readChunk(id, text);
+    this.#inHand.set(id, chunk?.lines.length ?? 1);
+    try {
+      if (chunk) {
+        if ((await settle(chunk)) === 'abandoned') this.#abandoned.push(id);
+      } else {
+        await keepUnreadable(unreadable(id, text));
+        await link.tell((ledger) => ledger.markLogged([id]));
+      }
+    } catch (error) {
+      log.error({ err: error, chunk: id }, 'a chunk of the ledger failed; it is tried again after its lease');
+    } finally {
+      this.#inHand.delete(id);
+    }
+  }
+
+  /** A chunk that waits for InfluxDB longer than its lease stays ours. */
+  async #renewUntil(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await delay(LEASE_MS / 3, undefined, { signal }).catch(() => undefined);
+      const ids = [...this.#inHand.keys()];
+      if (ids.length > 0) await this.#options.link.tell((ledger) => ledger.postpone(ids, LEASE_MS));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await withDeadline(this.#running ?? Promise.resolve(), CLOSE_MS, 'ending the relay').catch(
+      () => undefined,
+    );
+  }
+}
