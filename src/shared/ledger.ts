@@ -77,10 +77,10 @@ export class Ledger {
       WHERE chunks.logged_at IS NULL`;
   }
 
-  /** Claims up to `limit` due chunks, longest due first, for {@link LEASE_MS}. */
-  async claim(limit: number): Promise<readonly DueChunk[]> {
+  /** Claims up to `limit` due chunks, longest due first: for `leaseMs` they are nobody else's. */
+  async claim(limit: number, leaseMs: number = LEASE_MS): Promise<readonly DueChunk[]> {
     return this.#sql<DueChunk[]>`
-      UPDATE chunks SET due_at = now() + ${LEASE_MS} * interval '1 millisecond'
+      UPDATE chunks SET due_at = now() + ${leaseMs} * interval '1 millisecond'
       WHERE id IN (
         SELECT id FROM chunks WHERE logged_at IS NULL AND due_at <= now()
         ORDER BY due_at LIMIT ${limit} FOR UPDATE SKIP LOCKED

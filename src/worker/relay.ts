@@ -25,7 +25,7 @@ const LAST_IDLE_ALONE_MS = SECOND / 4;
 const CLOSE_MS = 2 * SECOND;
 
 export interface RelayOptions {
-  readonly link: LedgerLink;
+  readonly link: Pick<LedgerLink, 'ask' | 'tell'>;
   readonly queue: Pick<QueueView, 'holds' | 'away'>;
   /** When a chunk that the queue still holds is looked at again, in milliseconds. */
   readonly relayAfterMs: number;
@@ -34,11 +34,14 @@ export interface RelayOptions {
   /** Keeps lines that cannot be read; resolves when they are durable. */
   readonly keepUnreadable: (line: RefusedLine) => Promise<void>;
   readonly log: Logger;
+  /** How long a claimed chunk is nobody else's unless the lease is renewed, in milliseconds. */
+  readonly leaseMs?: number;
 }
 
 /** Takes from the ledger what the queue did not deliver. */
 export class Relay implements AsyncDisposable {
   readonly #options: RelayOptions;
+  readonly #leaseMs: number;
   readonly #stop = new AbortController();
   /** Lines by the id of their chunk. */
   readonly #inHand = new Map<string, number>();
@@ -50,6 +53,7 @@ export class Relay implements AsyncDisposable {
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    this.#leaseMs = options.leaseMs ?? LEASE_MS;
   }
 
   /** Chunks claimed and not settled yet. */
@@ -107,7 +111,7 @@ export class Relay implements AsyncDisposable {
     const { link, relayAfterMs } = this.#options;
     const limit = this.#paused ? 0 : this.#room();
     if (limit === 0) return 0;
-    const due = await link.ask((ledger) => ledger.claim(limit));
+    const due = await link.ask((ledger) => ledger.claim(limit, this.#leaseMs));
     if (!due || due.length === 0) return 0;
     this.#averageLines = Math.max(1, due.reduce((sum, { operations }) => sum + operations, 0) / due.length);
     const ids = due.map(({ id }) => id).filter((id) => !this.#inHand.has(id));
@@ -153,9 +157,9 @@ export class Relay implements AsyncDisposable {
   /** A chunk that waits for InfluxDB longer than its lease stays ours. */
   async #renewUntil(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await delay(LEASE_MS / 3, undefined, { signal }).catch(() => undefined);
+      await delay(this.#leaseMs / 3, undefined, { signal }).catch(() => undefined);
       const ids = [...this.#inHand.keys()];
-      if (ids.length > 0) await this.#options.link.tell((ledger) => ledger.postpone(ids, LEASE_MS));
+      if (ids.length > 0) await this.#options.link.tell((ledger) => ledger.postpone(ids, this.#leaseMs));
     }
   }
 
