@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Lines } from '../src/shared/lines.js';
 import { fromJob, toJob } from '../src/shared/chunk.js';
-import { monotonicNanoseconds, newInstance, operationId, toLine } from '../src/shared/operation.js';
+import {
+  fromLine,
+  monotonicNanoseconds,
+  newInstance,
+  operationId,
+  readOperationId,
+  toLine,
+} from '../src/shared/operation.js';
 import { parseLine } from './line-protocol.js';
 
 /** A clock that says what it is told, and at its end stands still. */
@@ -101,8 +108,34 @@ describe('an operation', () => {
         const id = operationId({ at: at.toString(), instance });
         expect(/^(\d+)-(.+)$/.exec(id)?.slice(1)).toEqual([at.toString(), instance]);
         expect(id).toMatch(/^[A-Za-z0-9_-]+$/);
+        expect(readOperationId(id)).toEqual({ at: at.toString(), instance });
       }),
     );
+  });
+
+  test.each([
+    '',
+    '-',
+    '1',
+    '1-',
+    '-host',
+    'host-1',
+    '01-host',
+    '+1-host',
+    '1.0-host',
+    '9223372036854775808-host',
+    '10000000000000000000-host',
+    '1-ho st',
+    "1-host'",
+    '1-host"',
+    '1-host;',
+    '1-host.example',
+    '1-höst',
+    '1-host\n',
+    '\n1-host',
+    '١-host',
+  ])('has no id like %j', (id) => {
+    expect(readOperationId(id)).toBeUndefined();
   });
 
   test('is written as the design has it', () => {
@@ -157,6 +190,76 @@ describe('an operation', () => {
         );
       }),
     );
+  });
+});
+
+describe('a line', () => {
+  const operations = fc.record(
+    {
+      at: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }).map(String),
+      instance: hostileTag.map(asTag),
+      name: hostileTag.map(asTag),
+      numbers: fc.nat(),
+      result: fc.double({ noNaN: true, noDefaultInfinity: true }).map((result) => result + 0),
+      requestId: hostile.map(asString),
+    },
+    { requiredKeys: ['at', 'instance', 'name', 'numbers', 'result'] },
+  );
+
+  test('is read back as the operation it was made of, whatever strings that has', () => {
+    fc.assert(
+      fc.property(operations, (operation) => {
+        expect(fromLine(toLine(operation))).toEqual(operation);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('that was changed is read as what it says to the letter, or not at all', () => {
+    const change = fc.tuple(fc.nat(), fc.nat({ max: 3 }), hostile);
+    fc.assert(
+      fc.property(operations, change, (operation, [where, removed, added]) => {
+        const line = toLine(operation);
+        const at = where % (line.length + 1);
+        const changed = line.slice(0, at) + added + line.slice(at + removed);
+        const read = fromLine(changed);
+        if (read) expect(toLine(read)).toBe(changed);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  const right = 'operation,instance=i,name=sum numbers=2i,result=3 17';
+  test.each([
+    ['nothing', ''],
+    ['another measurement', right.replace('operation', 'operations')],
+    ['a comment', `# ${right}`],
+    ['no time', right.slice(0, -3)],
+    ['a time that is none', `${right}s`],
+    ['a time of 20 digits', `${right}123456789012345678`],
+    ['a time before 1970', right.replace(' 17', ' -17')],
+    ['a tag that is not known', right.replace(',name', ',host=h,name')],
+    ['a tag that is empty', right.replace('instance=i', 'instance=')],
+    ['an end of its tags that is escaped', right.replace('instance=i', 'instance=i\\')],
+    ['its tags in another order', 'operation,name=sum,instance=i numbers=2i,result=3 17'],
+    ['a field that is not known', right.replace(' 17', ',unit="m" 17')],
+    ['a field that is missing', right.replace('numbers=2i,', '')],
+    ['a count that is a float', right.replace('2i', '2')],
+    ['a count that no double holds', right.replace('2i', '9007199254740993i')],
+    ['a result that is an integer', right.replace('=3', '=3i')],
+    ['a result that is not finite', right.replace('=3', '=Infinity')],
+    ['a result that is no number', right.replace('=3', '=NaN')],
+    ['a result that no double holds', right.replace('=3', '=9007199254740993')],
+    ['a result in hexadecimal', right.replace('=3', '=0x3')],
+    ['a request id without quotes', right.replace(' 17', ',request_id=r 17')],
+    ['a request id that ends too early', right.replace(' 17', ',request_id="a"b" 17')],
+    ['a request id without an end', right.replace(' 17', ',request_id="a\\" 17')],
+    ['two lines', `${right}\n${right}`],
+    ['a line feed at its end', `${right}\n`],
+    ['spaces around it', ` ${right} `],
+  ])('with %s is not guessed', (_, line) => {
+    expect(fromLine(right)).toEqual({ at: '17', instance: 'i', name: 'sum', numbers: 2, result: 3 });
+    expect(fromLine(line)).toBeUndefined();
   });
 });
 
