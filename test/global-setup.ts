@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { openInfluxDB1, openInfluxDB2, openRedis } from '../src/drill/stores/open-stores.js';
+import { openInfluxDB1, openInfluxDB2, openPostgres, openRedis } from '../src/drill/stores/open-stores.js';
 import { StoreError, type Store } from '../src/drill/stores/store.js';
 
 /** The lines of InfluxDB that the tests run on: those that this machine has, and in CI both or none at all. */
@@ -16,6 +16,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 /** Finds the servers, or installs them, once before the test files run side by side. */
 export default async function findServers({ provide }: TestProject): Promise<void> {
   await (await openRedis({ report: say }))[Symbol.asyncDispose]();
+  await (await openPostgres({ report: say }))[Symbol.asyncDispose]();
   const generations: InfluxGeneration[] = [];
   if (await opens(openInfluxDB1)) generations.push(1);
   if (await opens(openInfluxDB2)) generations.push(2);

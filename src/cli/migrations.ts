@@ -35,7 +35,13 @@ const MIGRATIONS: readonly string[] = [
      refused_at timestamptz NOT NULL DEFAULT now(),
      dropped_at timestamptz                            -- someone decided that it is not to be stored
    );
-   CREATE UNIQUE INDEX quarantine_line ON quarantine (chunk_id, md5(line));`,
+   CREATE UNIQUE INDEX quarantine_line ON quarantine (chunk_id, md5(line));
+
+   CREATE TABLE forgotten (                            -- which chunks were deleted on purpose
+     instance text PRIMARY KEY,
+     seq      bigint NOT NULL,                         -- up to this one
+     last_at  bigint                                   -- of the last that InfluxDB may still hold
+   );`,
 ];
 
 /**

@@ -143,15 +143,28 @@ export class Ledger {
       ON CONFLICT (chunk_id, md5(line)) DO NOTHING`;
   }
 
-  /** Deletes up to `limit` chunks that were logged longer than `ageMs` ago and have no line in quarantine. */
+  /**
+   * Deletes up to `limit` chunks that were logged longer than `ageMs` ago and have no line in quarantine that still waits
+   * for a decision. Their numbers are no gaps afterwards.
+   */
   async forget(ageMs: number, limit: number): Promise<number> {
-    const { count } = await this.#sql`
-      DELETE FROM chunks WHERE id IN (
-        SELECT id FROM chunks
-        WHERE logged_at < now() - ${ageMs} * interval '1 millisecond'
-          AND NOT EXISTS (SELECT FROM quarantine WHERE chunk_id = chunks.id)
-        ORDER BY logged_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
-      )`;
+    const [{ count }] = await this.#sql<[{ count: number }]>`
+      WITH gone AS (
+        DELETE FROM chunks WHERE id IN (
+          SELECT id FROM chunks
+          WHERE logged_at < now() - ${ageMs} * interval '1 millisecond'
+            AND NOT EXISTS (SELECT FROM quarantine WHERE chunk_id = chunks.id AND dropped_at IS NULL)
+          ORDER BY logged_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
+        ) RETURNING id, instance, seq, last_at
+      ), dropped AS (
+        DELETE FROM quarantine WHERE chunk_id IN (SELECT id FROM gone)
+      ), noted AS (
+        INSERT INTO forgotten (instance, seq, last_at)
+        SELECT instance, max(seq), max(last_at) FROM gone GROUP BY instance ORDER BY instance
+        ON CONFLICT (instance) DO UPDATE SET
+          seq = greatest(forgotten.seq, excluded.seq), last_at = greatest(forgotten.last_at, excluded.last_at)
+      )
+      SELECT count(*)::integer AS count FROM gone`;
     return count;
   }
 }

@@ -14,6 +14,8 @@ export interface PostgresOptions {
   readonly log: Logger;
   /** Connections at the most. */
   readonly connections?: number;
+  /** Told when a connection ends: what was held in its session is gone. */
+  readonly onClose?: () => void;
 }
 
 /** Connections to Postgres that are made when needed, and again when they broke. */
@@ -21,8 +23,10 @@ export class Postgres implements AsyncDisposable {
   /** Statements as tagged templates; they reject at once while nothing listens at the address. */
   readonly sql: Sql;
   readonly #sockets = new Set<Socket>();
+  readonly #onClose: () => void;
 
-  constructor({ url, application, log, connections = 4 }: PostgresOptions) {
+  constructor({ url, application, log, connections = 4, onClose = () => undefined }: PostgresOptions) {
+    this.#onClose = onClose;
     const options = {
       max: connections,
       connect_timeout: CONNECT_SECONDS,
@@ -49,7 +53,10 @@ export class Postgres implements AsyncDisposable {
     // The library writes at once and reads the name for TLS from here.
     const socket = Object.assign(connect({ host, port, keepAlive: true }), { host });
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#onClose();
+    });
     return socket;
   }
 
