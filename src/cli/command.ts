@@ -5,6 +5,11 @@ export class UsageError extends Error {
   readonly code = 'USAGE';
 }
 
+/** A question that could not be decided; it ends the program with exit code 2 and the message. */
+export class UndecidedError extends Error {
+  readonly code = 'UNDECIDED';
+}
+
 /** Where a command's words go, and what it reads. */
 export interface Terminal {
   readonly env: NodeJS.ProcessEnv;
@@ -20,8 +25,10 @@ export type Values = Readonly<Record<string, string | boolean | undefined>>;
 export interface Command {
   readonly name: string;
   readonly summary: string;
+  /** The words that follow the name, as the usage line shows them; without it there are none. */
+  readonly positionals?: string;
   /** All of `tally NAME --help` below the usage line. */
   readonly help: string;
   readonly options: NonNullable<ParseArgsConfig['options']>;
-  readonly run: (values: Values, terminal: Terminal) => Promise<number>;
+  readonly run: (values: Values, terminal: Terminal, words?: readonly string[]) => Promise<number>;
 }

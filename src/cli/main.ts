@@ -2,23 +2,25 @@
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { readVersion } from '../shared/version.js';
+import { audit } from './audit.js';
 import { clear } from './clear.js';
-import { UsageError, type Command, type Terminal, type Values } from './command.js';
+import { UndecidedError, UsageError, type Command, type Terminal, type Values } from './command.js';
 import { count } from './count.js';
+import { quarantine } from './quarantine.js';
 import { setup } from './setup.js';
 
-const COMMANDS: readonly Command[] = [setup, count, clear];
+const COMMANDS: readonly Command[] = [setup, count, audit, clear, quarantine];
 
 const HELP = `Usage: tally COMMAND [OPTIONS]
 
 Tally answers calculations and logs every one of them to InfluxDB: none lost, none counted twice.
 
 Commands:
-${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join('\n')}
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
 
 Every command takes --json (one document on standard output and nothing else) and --help.
-Where the stores are comes from the environment: INFLUX_URL, INFLUX_BUCKET, INFLUX_ORG, INFLUX_TOKEN.
-Exit codes: 0 done, 1 failed or declined, 2 not understood.
+Where the stores are comes from the environment: INFLUX_URL, INFLUX_BUCKET, INFLUX_ORG, INFLUX_TOKEN, DATABASE_URL.
+Exit codes: 0 done, 1 failed or declined, 2 not understood; audit has its own.
 `;
 
 process.exitCode = await run(process.argv.slice(2));
@@ -30,21 +32,26 @@ async function run(args: readonly string[]): Promise<number> {
   try {
     const command = COMMANDS.find((candidate) => candidate.name === name);
     if (!command) throw new UsageError(`there is no command "${name}"`);
-    const values = parse(command, rest);
-    if (values['help']) return say(`Usage: tally ${command.name} [OPTIONS]\n\n${command.help}`);
-    return await command.run(values, terminal(values['json'] === true));
+    const { values, words } = parse(command, rest);
+    if (values['help']) {
+      const { positionals, help } = command;
+      return say(`Usage: tally ${name}${positionals ? ` ${positionals}` : ''} [OPTIONS]\n\n${help}`);
+    }
+    return await command.run(values, terminal(values['json'] === true), words);
   } catch (error) {
     const { message } = error as Error;
     process.stderr.write(`tally: ${message}\n`);
     if (error instanceof UsageError) process.stderr.write('Say tally --help to see how it is used.\n');
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError || error instanceof UndecidedError ? 2 : 1;
   }
 }
 
-function parse({ options }: Command, args: string[]): Values {
+function parse({ options, positionals }: Command, args: string[]): { values: Values; words: string[] } {
   try {
     const common = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
-    return parseArgs({ args, options: { ...options, ...common }, strict: true }).values;
+    const allowPositionals = positionals !== undefined;
+    const parsed = parseArgs({ args, options: { ...options, ...common }, strict: true, allowPositionals });
+    return { values: parsed.values, words: parsed.positionals };
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

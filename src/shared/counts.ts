@@ -13,6 +13,13 @@ export interface CountOptions {
   readonly sinceMs?: number | undefined;
 }
 
+/** All that an instance logged from one time to another, both inclusive, in Unix nanoseconds. */
+export interface InstanceRange {
+  readonly instance: string;
+  readonly firstAt: string;
+  readonly lastAt: string;
+}
+
 /**
  * Counts the operations that InfluxDB holds, by a tag, ascending by its value. The counts come from InfluxDB itself.
  *
@@ -26,4 +33,28 @@ export async function countOperations(influx: Influx, { by, sinceMs }: CountOpti
     count: Number(values?.[0]?.[columns.indexOf('count')] ?? 0),
   }));
   return counts.sort((a, b) => a.tag.localeCompare(b.tag));
+}
+
+/**
+ * Counts the operations that InfluxDB holds of an instance, from one time to another.
+ *
+ * @throws {InfluxError} with what InfluxDB said.
+ */
+export function countRange(influx: Influx, { instance, firstAt, lastAt }: InstanceRange): Promise<number> {
+  const tag = instance.replace(/[\\']/g, String.raw`\$&`);
+  return countWhere(influx, `"instance" = '${tag}' AND time >= ${firstAt} AND time <= ${lastAt}`);
+}
+
+/**
+ * Counts the operations that InfluxDB holds up to a time in Unix nanoseconds, inclusive.
+ *
+ * @throws {InfluxError} with what InfluxDB said.
+ */
+export function countUntil(influx: Influx, until: string): Promise<number> {
+  return countWhere(influx, `time <= ${until}`);
+}
+
+async function countWhere(influx: Influx, condition: string): Promise<number> {
+  const [series] = await influx.query(`SELECT COUNT("result") FROM "${MEASUREMENT}" WHERE ${condition}`);
+  return Number(series?.values?.[0]?.[series.columns.indexOf('count')] ?? 0);
 }
