@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openPostgres } from '../src/drill/stores/open-stores.js';
+import type { Store } from '../src/drill/stores/store.js';
+import { Postgres } from '../src/shared/postgres.js';
+import { quiet } from './accepting-store.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+let server: Store;
+beforeAll(async () => {
+  server = await openPostgres();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+function open(port?: number): Postgres {
+  const url = new URL(server.url);
+  if (port !== undefined) url.port = String(port);
+  return new Postgres({ url: url.href, application: 'test', log: quiet, connections: 1 });
+}
+
+test('a Postgres that is away is said to be so at once, and found again when it is back', async () => {
+  await using postgres = open();
+  await postgres.ping();
+  await server.kill();
+  await expect(postgres.ping()).rejects.toThrow();
+  await expect(postgres.ping()).rejects.toThrow('ECONNREFUSED');
+  await server.start();
+  await postgres.ping();
+});
+
+test('a stalled connection is given up by a reset, and the next statement has a new one', async () => {
+  await using proxy = await TcpProxy.open(Number(new URL(server.url).port));
+  await using postgres = open(proxy.port);
+  await postgres.ping();
+  proxy.stall('both');
+  const stalled = expect(postgres.sql`SELECT 1`.execute()).rejects.toThrow('CONNECTION_CLOSED');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  postgres.reset();
+  await stalled;
+  proxy.resume();
+  await postgres.ping();
+});
+
+test('closing ends also while a statement hangs', async () => {
+  await using proxy = await TcpProxy.open(Number(new URL(server.url).port));
+  const postgres = open(proxy.port);
+  await postgres.ping();
+  proxy.stall('both');
+  const stalled = expect(postgres.sql`SELECT 1`.execute()).rejects.toThrow();
+  await postgres[Symbol.asyncDispose]();
+  await stalled;
+}, 10_000);
