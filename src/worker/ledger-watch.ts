@@ -1,0 +1,208 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Sql } from 'postgres';
+import { Gauge, type Registry } from 'prom-client';
+import { audit, WindowError, type Audit } from '../shared/audit.js';
+import type { BucketName } from '../shared/bucket.js';
+import { withDeadline } from '../shared/deadline.js';
+import { MINUTE, SECOND } from '../shared/duration.js';
+import type { Influx } from '../shared/influx.js';
+import { Ledger } from '../shared/ledger.js';
+import { askLedger } from '../shared/ledger-question.js';
+import type { Logger } from '../shared/log.js';
+import { Postgres } from '../shared/postgres.js';
+
+/** Held by the worker that watches; any number that nobody else uses for the same database. */
+const LOCK = 7_416_238;
+
+/** What the audit looks at. */
+const WINDOW_MS = 60 * MINUTE;
+
+/** Chunks deleted in one statement, and the pause between two: nothing waits for long. */
+const STEP_CHUNKS = 1_000;
+const STEP_PAUSE_MS = SECOND / 20;
+
+/** Steps in one round: about half a minute. */
+const MOST_STEPS = 500;
+
+/** The metrics take a twentieth of the stores' time at the most. */
+const SHARE = 20;
+
+const CLOSE_MS = 2 * SECOND;
+
+export interface LedgerWatchOptions {
+  /** Of the ledger: leadership is a lock in a session of its own. */
+  readonly url: string;
+  /** Who connects, as `pg_stat_activity` shows it. */
+  readonly application: string;
+  readonly influx: Influx;
+  readonly bucket: BucketName;
+  readonly registry: Registry;
+  /** How long logged chunks are kept, in milliseconds. */
+  readonly retentionMs: number;
+  readonly log: Logger;
+  /** How often it looks, in milliseconds. */
+  readonly intervalMs?: number;
+}
+
+/**
+ * One worker at a time audits the last hour for the metrics, and deletes what was logged long ago. The others, and one
+ * that lost its connection, export neither metric: a value that nobody refreshes says nothing.
+ */
+export class LedgerWatch implements AsyncDisposable {
+  readonly #options: LedgerWatchOptions;
+  readonly #postgres: Postgres;
+  readonly #ledger: Ledger;
+  readonly #stop = new AbortController();
+  readonly #unaccounted: ExportedGauge;
+  readonly #oldestAge: ExportedGauge;
+  readonly #failing = new Set<string>();
+  #leads = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: LedgerWatchOptions) {
+    const { url, application, registry, log } = options;
+    this.#options = options;
+    this.#unaccounted = new ExportedGauge(registry, {
+      name: 'tally_unaccounted_operations',
+      help: 'Operations of the last hour that InfluxDB lacks or has beyond what was accepted. Must be 0.',
+    });
+    this.#oldestAge = new ExportedGauge(registry, {
+      name: 'tally_oldest_unlogged_operation_age_seconds',
+      help: 'Age of the oldest operation that is accepted and not logged yet; 0 when there is none.',
+    });
+    const onClose = () => this.#stepDown();
+    this.#postgres = new Postgres({ url, application, log, connections: 1, onClose });
+    this.#ledger = new Ledger(this.#postgres);
+  }
+
+  start(): void {
+    this.#running ??= this.#run(this.#stop.signal);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const tookMs = await this.#look(signal);
+      const restMs = Math.max(this.#options.intervalMs ?? MINUTE, SHARE * tookMs);
+      await delay(restMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** One round. Resolves with how long the refresh of the metrics took, in milliseconds. */
+  async #look(signal: AbortSignal): Promise<number> {
+    const started = performance.now();
+    await this.#attempt('the ledger could not be watched', () => this.#takeLead());
+    if (!this.#leads) return 0;
+    await this.#attempt('the oldest operation could not be found', () => this.#refreshAge());
+    await this.#attempt('the ledger could not be audited', () => this.#refreshUnaccounted());
+    const tookMs = performance.now() - started;
+    await this.#attempt('logged chunks could not be deleted', () => this.#forget(signal));
+    return tookMs;
+  }
+
+  async #takeLead(): Promise<void> {
+    try {
+      const [{ leads }] = await this.#ask(
+        (sql) => sql<[{ leads: boolean }]>`SELECT pg_try_advisory_lock(${LOCK}) AS leads`,
+      );
+      if (leads) this.#leads = true;
+      else this.#stepDown();
+    } catch (error) {
+      this.#stepDown();
+      throw error;
+    }
+  }
+
+  /** The lock ends with its session, and somebody else may have it then. */
+  #stepDown(): void {
+    this.#leads = false;
+    this.#unaccounted.hide();
+    this.#oldestAge.hide();
+  }
+
+  async #refreshAge(): Promise<void> {
+    const [{ seconds }] = await this.#ask(
+      (sql) => sql<[{ seconds: number }]>`
+        SELECT coalesce(extract(epoch FROM now() - min(accepted_at)), 0)::float8 AS seconds
+        FROM chunks WHERE logged_at IS NULL`,
+    );
+    if (this.#leads) this.#oldestAge.set(seconds);
+  }
+
+  async #refreshUnaccounted(): Promise<void> {
+    try {
+      const { missing, extra } = await this.#audit();
+      if (!this.#leads) return;
+      this.#unaccounted.set(missing + extra);
+      if (missing + extra > 0)
+        this.#options.log.error({ missing, extra }, 'operations are unaccounted for; tally audit names them');
+    } catch (error) {
+      this.#unaccounted.hide();
+      throw error;
+    }
+  }
+
+  /** Of the last hour, or of as much of it as the stores keep. */
+  async #audit(): Promise<Audit> {
+    const { influx, bucket } = this.#options;
+    const stores = { postgres: this.#postgres, influx, bucket };
+    return audit(stores, { sinceMs: WINDOW_MS }).catch((error: unknown) => {
+      if (!(error instanceof WindowError)) throw error;
+      return audit(stores, { sinceMs: Math.max(0, error.longestMs) });
+    });
+  }
+
+  async #forget(signal: AbortSignal): Promise<void> {
+    for (let step = 0; step < MOST_STEPS && this.#leads && !signal.aborted; step++) {
+      const forgotten = await this.#ask(() => this.#ledger.forget(this.#options.retentionMs, STEP_CHUNKS));
+      if (forgotten < STEP_CHUNKS) return;
+      await delay(STEP_PAUSE_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #ask<T>(question: (sql: Sql) => PromiseLike<T>): Promise<T> {
+    return askLedger(this.#postgres, question);
+  }
+
+  /** Says when something begins to fail, and when that is over. */
+  async #attempt(failure: string, work: () => Promise<void>): Promise<void> {
+    const { log } = this.#options;
+    try {
+      await work();
+      if (this.#failing.delete(failure)) log.info(`no longer: ${failure}`);
+    } catch (error) {
+      if (!this.#failing.has(failure) && !this.#stop.signal.aborted) log.warn({ err: error }, failure);
+      this.#failing.add(failure);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await withDeadline(this.#running ?? Promise.resolve(), CLOSE_MS, 'closing the watch').catch(
+      () => undefined,
+    );
+    await this.#postgres[Symbol.asyncDispose]();
+    this.#stepDown();
+  }
+}
+
+/** A gauge that is in the registry only while it has a value. */
+class ExportedGauge {
+  readonly #registry: Registry;
+  readonly #name: string;
+  readonly #gauge: Gauge;
+
+  constructor(registry: Registry, { name, help }: { name: string; help: string }) {
+    this.#registry = registry;
+    this.#name = name;
+    this.#gauge = new Gauge({ name, help, registers: [] });
+  }
+
+  set(value: number): void {
+    this.#gauge.set(value);
+    this.#registry.registerMetric(this.#gauge);
+  }
+
+  hide(): void {
+    this.#registry.removeSingleMetric(this.#name);
+  }
+}
