@@ -1,10 +1,15 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
-/** A bad network: a TCP proxy that can stop passing bytes on, in one direction or both, and cut its connections. */
+/**
+ * A bad network: a TCP proxy that can stop passing bytes on, in one direction or both, pass answers on late, and cut its
+ * connections.
+ */
 export class TcpProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #pairs = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
   #stalled: 'nothing' | 'answers' | 'both' = 'nothing';
+  #lateMs = 0;
 
   private constructor(upstreamPort: number) {
     this.#server = createServer((client) => {
@@ -18,7 +23,15 @@ export class TcpProxy implements AsyncDisposable {
       };
       for (const socket of [client, upstream]) socket.on('error', end).on('close', end);
       client.on('data', (data) => upstream.write(data));
-      upstream.on('data', (data) => client.write(data));
+      let passed = Promise.resolve();
+      let late = false;
+      upstream.on('data', (data) => {
+        late ||= this.#lateMs > 0;
+        if (late) {
+          const held = delay(this.#lateMs, undefined, { ref: false });
+          passed = passed.then(() => held).then(() => void client.write(data));
+        } else client.write(data);
+      });
       this.#apply(pair);
     });
   }
@@ -39,6 +52,11 @@ export class TcpProxy implements AsyncDisposable {
     for (const pair of this.#pairs) this.#apply(pair);
   }
 
+  /** Passes answers on so much later from now on, in their order; 0: at once. */
+  delayAnswers(ms: number): void {
+    this.#lateMs = ms;
+  }
+
   /** Cuts all connections; what was held back is gone. */
   cut(): void {
     for (const { client, upstream } of this.#pairs) {
@@ -47,9 +65,10 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Passes on what was held back and all that comes. */
+  /** Passes on what was held back and all that comes, without delay. */
   resume(): void {
     this.#stalled = 'nothing';
+    this.#lateMs = 0;
     for (const { client, upstream } of this.#pairs) {
       client.resume();
       upstream.resume();

@@ -3,11 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
 
 /** How a request ended: answered with an id, refused with a status, broken, or never answered. */
-export type Outcome =
+type Outcome =
   | { readonly kind: 'answered'; readonly id: string; readonly result: number }
   | { readonly kind: 'refused'; readonly status: number }
   | { readonly kind: 'reset'; readonly error: string }
   | { readonly kind: 'timedOut' };
+
+/** A request that was not answered with 200. Its serial is the result it asked for. */
+export type Failure = Exclude<Outcome, { kind: 'answered' }> & { readonly serial: number };
 
 const TIMEOUT_MS = 30 * SECOND;
 
@@ -34,7 +37,7 @@ interface Reply {
 export class Load {
   readonly #options: LoadOptions;
   readonly #answered = new Map<string, number>();
-  readonly #failed: Exclude<Outcome, { kind: 'answered' }>[] = [];
+  readonly #failed: Failure[] = [];
   readonly #clients: Promise<void>[];
   #serial = 0;
   #stopped = false;
@@ -55,7 +58,7 @@ export class Load {
   }
 
   /** Requests that ended in anything but a 200. */
-  get failed(): readonly Outcome[] {
+  get failed(): readonly Failure[] {
     return this.#failed;
   }
 
@@ -69,9 +72,10 @@ export class Load {
     let agent = new Agent({ keepAlive: true, maxSockets: 1 });
     let port = this.#options.target();
     while (!this.#stopped) {
-      const { outcome, reusable } = await ask(agent, port, ++this.#serial);
+      const serial = ++this.#serial;
+      const { outcome, reusable } = await ask(agent, port, serial);
       if (outcome.kind === 'answered') this.#answered.set(outcome.id, outcome.result);
-      else this.#failed.push(outcome);
+      else this.#failed.push({ ...outcome, serial });
       if (reusable) continue;
       agent.destroy();
       if (outcome.kind === 'reset') await delay(AWAY_MS);

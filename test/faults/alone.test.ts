@@ -1,0 +1,28 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Arena } from './arena.js';
+import { FAULTS } from './faults.js';
+import { Judge } from './judge.js';
+import { full, generations, seed } from './options.js';
+import { Random } from './random.js';
+import { suffer } from './sequence.js';
+
+const CASES = FAULTS.filter(({ drawnOnly, takes }) => !drawnOnly && (full || !takes));
+
+describe.each(generations())('on InfluxDB %s.x nothing is lost, invented or wrong after', (generation) => {
+  let arena: Arena;
+  let judge: Judge;
+  beforeAll(async () => {
+    arena = await Arena.open(generation);
+    judge = new Judge(arena);
+  });
+  afterAll(() => arena[Symbol.asyncDispose]());
+
+  test.each(CASES)('$name', { timeout: 300_000 }, async (fault) => {
+    arena.startLoad();
+    await arena.answersMore(100);
+    await suffer(arena, [fault], new Random(seed));
+    await arena.answersMore(50);
+    const { acknowledged } = await judge.check();
+    expect(acknowledged).toBeGreaterThan(150);
+  });
+});

@@ -1,0 +1,175 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Load } from '../../src/drill/load.js';
+import { judgeOperations, readOperations, type StoredOperation } from '../../src/drill/verdict.js';
+import { SECOND } from '../../src/shared/duration.js';
+import { sum, until } from '../system/scene.js';
+import type { Arena } from './arena.js';
+
+const TALLY = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+const AUDIT_MS = 15 * SECOND;
+
+/** What the stores say of a load and of one operation after it; all but the first three must be 0. */
+interface Findings {
+  readonly acknowledged: number;
+  /** Stored without an acknowledgement: the connection or the process went before the answer. */
+  readonly unanswered: number;
+  /** Stored although answered with 503: both stores kept silent beyond their deadline, and a worker was faster. */
+  readonly tookBackTooLate: number;
+  readonly lost: number;
+  readonly twice: number;
+  readonly wrong: number;
+  /** Stored, and nobody can have asked for it. */
+  readonly invented: number;
+  /** Stored at the last check, and no longer. */
+  readonly gone: number;
+  /** Fresh operations that were not answered with 200, or not stored. */
+  readonly notFresh: number;
+  /** Operations in InfluxDB more or fewer than `tally audit` says; it must find everything balanced. */
+  readonly unaudited: number;
+}
+
+/** Holds what the load was promised against what is stored, after each fault or sequence of faults. */
+export class Judge {
+  readonly #arena: Arena;
+  #before = new Set<string>();
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /**
+   * Ends the load, waits until nothing is on its way, and checks: every acknowledged id is stored; every stored id was
+   * issued; results match; a fresh operation passes; `tally audit` says the same.
+   *
+   * @throws {Error} with what was found when that does not hold.
+   */
+  async check(): Promise<Findings> {
+    const { load, scene } = this.#arena;
+    await load.stop();
+    await this.#settled();
+    const all = await readOperations(scene.influx);
+    const since = all.filter(({ id }) => !this.#before.has(id));
+    const { lost, twice, wrong } = judgeOperations(load.answered, since);
+    const unacknowledged = await this.#explain(load, since);
+    const gone = this.#before.size + since.length - all.length;
+    const notFresh = await this.#notFresh();
+    this.#before = new Set((await readOperations(scene.influx)).map(({ id }) => id));
+    const unaudited = this.#before.size - (await this.#audited());
+    const wrongs = { lost, twice, wrong, gone, notFresh, unaudited };
+    const findings = { acknowledged: load.answered.size, ...unacknowledged, ...wrongs };
+    if (findings.invented > 0 || Object.values(wrongs).some((count) => count !== 0))
+      throw new Error(`${JSON.stringify(findings)}\n${await this.#evidence(load, since)}`);
+    return findings;
+  }
+
+  async #settled(): Promise<void> {
+    try {
+      await this.#arena.settled();
+    } catch (error) {
+      const left = await this.#arena.onTheWay();
+      throw new Error(
+        `nothing moves any more: unlogged, active, waiting, delayed, prioritized, failed, completed, quarantined are ${left.join(', ')}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * Why operations without an acknowledgement are stored. A request without an answer may have been accepted. One with
+   * a 503 was not promised, and was taken back where that was possible: its chunk must have been sent, which the API
+   * says of each that no store took in time.
+   */
+  async #explain(load: Load, since: readonly StoredOperation[]) {
+    const failures = new Map(load.failed.map((failure) => [failure.serial, failure]));
+    const counts = { unanswered: 0, tookBackTooLate: 0, invented: 0 };
+    const notAccepted = new Set(
+      this.#arena.apis.flatMap(({ log }) =>
+        log.filter(({ msg }) => msg === 'a store did not accept the chunk').map(({ chunk }) => String(chunk)),
+      ),
+    );
+    for (const { id, result } of since.filter((stored) => !load.answered.has(stored.id))) {
+      const failure = failures.get(result);
+      failures.delete(result);
+      if (failure?.kind === 'reset' || failure?.kind === 'timedOut') counts.unanswered++;
+      else if (failure && notAccepted.has(await this.#chunkOf(id))) counts.tookBackTooLate++;
+      else counts.invented++;
+    }
+    return counts;
+  }
+
+  async #chunkOf(id: string): Promise<string> {
+    const [at = '', ...instance] = id.split('-');
+    const rows = await this.#arena.scene.postgres.sql<{ id: string }[]>`
+      SELECT id FROM chunks
+      WHERE instance = ${instance.join('-')} AND first_at <= ${at} AND last_at >= ${at}`;
+    return rows[0]?.id ?? 'none';
+  }
+
+  async #notFresh(): Promise<number> {
+    const { apis, scene } = this.#arena;
+    const answers = await Promise.all(apis.map(({ process }) => sum(process, [1, 2])));
+    const ids = answers.flatMap(({ status, body: { id, result } }) =>
+      status === 200 && result === 3 && id ? id : [],
+    );
+    const stored = async () => {
+      const now = new Set((await readOperations(scene.influx)).map(({ id }) => id));
+      return ids.every((id) => now.has(id));
+    };
+    const passed = await until(stored).then(
+      () => ids.length,
+      () => 0,
+    );
+    await this.#settled();
+    return apis.length - passed;
+  }
+
+  /**
+   * Operations that `tally audit` says are logged, once it finds everything balanced: numbers of refused chunks are
+   * written off a second after their refusal.
+   *
+   * @throws {Error} with what it said when it does not.
+   */
+  async #audited(): Promise<number> {
+    let last = await this.#audit();
+    const balanced = async () => last.code === 0 || (last = await this.#audit()).code === 0;
+    await until(balanced, AUDIT_MS).catch(() => {
+      throw new Error(`tally audit exits with ${last.code}: ${last.said}`);
+    });
+    return (JSON.parse(last.said) as { logged: number }).logged;
+  }
+
+  #audit(): Promise<{ readonly code: number; readonly said: string }> {
+    const env = { PATH: process.env['PATH'], ...this.#arena.scene.env };
+    return new Promise((resolve) => {
+      execFile(process.execPath, [TALLY, 'audit', '--json'], { env }, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code) : 0, said: `${stdout}${stderr}` }),
+      );
+    });
+  }
+
+  /** For people: what the ledger and the processes know of what is wrong. */
+  async #evidence(load: Load, since: readonly StoredOperation[]): Promise<string> {
+    const stored = new Set(since.map(({ id }) => id));
+    const lost = [...load.answered.keys()].filter((id) => !stored.has(id));
+    const issued = new Set(load.answered.keys());
+    const others = since.filter(({ id }) => !issued.has(id)).map(({ id }) => id);
+    const chunks = new Map<string, number>();
+    for (const id of [...lost, ...others].slice(0, 200)) {
+      const chunk = await this.#chunkOf(id);
+      chunks.set(chunk, (chunks.get(chunk) ?? 0) + 1);
+    }
+    const rows = await this.#arena.scene.postgres.sql`
+      SELECT id, operations, accepted_at, due_at, logged_at FROM chunks WHERE id = ANY (${[...chunks.keys()]})`;
+    const said = this.#arena.members.flatMap(({ log }) =>
+      log.filter(({ level, chunk }) => Number(level) >= 40 || chunks.has(String(chunk))),
+    );
+    return [
+      `lost: ${lost.slice(0, 5).join(' ')}`,
+      `without acknowledgement: ${others.slice(0, 5).join(' ')}`,
+      ...rows.slice(0, 20).map((row) => JSON.stringify({ ...row, ids: chunks.get(String(row['id'])) })),
+      ...said.slice(-60).map((line) => JSON.stringify(line).slice(0, 400)),
+    ].join('\n');
+  }
+}
