@@ -1,69 +1,137 @@
+import type { Store } from '../src/drill/stores/store.js';
 import { API, Child, peer } from './child.js';
 import { load, type LoadOptions, type LoadResult } from './load.js';
 import { atLeast, atMost, list, median, medianRatio, perSecond, ratio, type Figure } from './report.js';
-import { BenchQueue } from './queue.js';
-import { environmentOf, openRedis } from './stores.js';
+import { onAcceptingStores, type AcceptingStores } from './stores.js';
 
 interface Round {
   readonly tally: LoadResult;
   readonly unlogged: LoadResult;
 }
 
+type Shape = Pick<LoadOptions, 'connections' | 'threads'>;
+
+const FEW: Shape = { connections: 50, threads: 1 };
+const MANY: Shape = { connections: 200, threads: 1 };
+const TWO_THREADS: Shape = { connections: 200, threads: 2 };
+
+/** Until the API leaves a store alone that was stopped. */
+const NOTICE_SECONDS = 2;
+
 /**
- * Requests per second and p99 of `POST /sum` with durable acceptance, over the same server without logging; and of the
- * plain way, one job per operation. All servers run all the time, and are loaded one after the other, in turns.
+ * Requests per second and p99 of `POST /sum` with acceptance by queue and ledger, over the same server without logging;
+ * with one of the two away; and of the plain way, one job per operation. Servers that are compared run at the same
+ * time, and are loaded one after the other, in turns.
  */
 export async function acceptance(quick: boolean): Promise<Figure[]> {
-  const seconds = quick ? 2 : 3;
-  const rounds = quick ? 3 : 5;
-  await using redis = await openRedis();
-  const environment = environmentOf(redis);
-  await using unlogged = await Child.start(peer('unlogged-api'), environment);
-  await using tally = await Child.start(API, environment);
-  await using plain = await Child.start(peer('plain-api'), environment);
-  await using queue = new BenchQueue(environment);
+  return onAcceptingStores((stores) => new AcceptanceBench(stores, quick).measure());
+}
 
-  for (const { port } of [unlogged, tally, plain])
-    await load({ port, connections: 200, threads: 1, seconds });
-  const measure = async (shape: Pick<LoadOptions, 'connections' | 'threads'>): Promise<Round[]> => {
+class AcceptanceBench {
+  readonly #stores: AcceptingStores;
+  readonly #quick: boolean;
+  readonly #seconds: number;
+
+  constructor(stores: AcceptingStores, quick: boolean) {
+    this.#stores = stores;
+    this.#quick = quick;
+    this.#seconds = quick ? 2 : 3;
+  }
+
+  async measure(): Promise<Figure[]> {
+    const { redis, postgres, environment } = this.#stores;
+    await using unlogged = await Child.start(peer('unlogged-api'), environment);
+    await this.#warm(unlogged);
+    const both = await this.#bothThere(unlogged);
+    const redisAway = await this.#away(redis, 'Redis', unlogged);
+    const postgresAway = await this.#away(postgres, 'Postgres', unlogged);
+    return [...both, ...redisAway, ...postgresAway];
+  }
+
+  async #bothThere(unlogged: Child): Promise<Figure[]> {
+    const { environment } = this.#stores;
+    await using tally = await Child.start(API, environment);
+    await using plain = await Child.start(peer('plain-api'), environment);
+    await this.#warm(tally);
+    await this.#warm(plain);
+    const few = await this.#rounds(tally, unlogged, FEW);
+    const many = await this.#rounds(tally, unlogged, MANY);
+    const twoThreads = this.#quick ? [] : await this.#rounds(tally, unlogged, TWO_THREADS);
+    const inBoth = await this.#partInBoth(tally);
+    await this.#stores.clear();
+    const one = await load({ port: plain.port, ...MANY, seconds: this.#seconds });
+    await this.#stores.clear();
+    const base = median(many.map((round) => round.unlogged.requestsPerSecond));
+    return [
+      rates('50 connections', few, 0.9),
+      rates('200 connections', many, 0.9),
+      ...(this.#quick ? [] : [rates('200 connections, 2 threads of wrk', twoThreads, 0.9)]),
+      withNote(rates('queue and ledger, all rounds', [...few, ...many, ...twoThreads], 0.85), inBoth),
+      ratio(
+        'requests/s ÷ without logging: one job per operation',
+        one.requestsPerSecond / base,
+        perSecond(one.requestsPerSecond),
+      ),
+      tails('p99 ÷ without logging, 200 connections', many),
+    ];
+  }
+
+  /** A store that misses its deadline is left alone for a while, and the figure is then not one of both. */
+  async #partInBoth(tally: Child): Promise<string> {
+    const chunks = await tally.metric('tally_chunk_operations_count');
+    const { queue, ledger } = this.#stores;
+    const [queued, recorded] = await Promise.all([queue.chunks(), ledger.chunks()]);
+    return `${((100 * (queued + recorded - chunks)) / chunks).toFixed(1)} % of chunks in both`;
+  }
+
+  /** The store ends while the server runs, as it would. */
+  async #away(store: Store, name: string, unlogged: Child): Promise<Figure[]> {
+    await using tally = await Child.start(API, this.#stores.environment);
+    await this.#warm(tally);
+    await store.stop();
+    await load({ port: tally.port, ...MANY, seconds: NOTICE_SECONDS });
     const measured: Round[] = [];
-    for (let round = 0; round < rounds; round++) {
-      await queue.clear();
+    for (const shape of [FEW, MANY]) measured.push(...(await this.#rounds(tally, unlogged, shape)));
+    await store.start();
+    await this.#stores.clear();
+    return [rates(`${name} away, 50 and 200 connections`, measured, 0.8)];
+  }
+
+  #warm({ port }: Child): Promise<LoadResult> {
+    return load({ port, ...MANY, seconds: this.#seconds });
+  }
+
+  async #rounds(tally: Child, unlogged: Child, shape: Shape): Promise<Round[]> {
+    const measured: Round[] = [];
+    for (let round = 0; round < (this.#quick ? 2 : 5); round++) {
       // Who goes first changes, so that what slows the machine down over time hits both.
       const inOrder = round % 2 === 0 ? [tally, unlogged] : [unlogged, tally];
       const results = new Map<Child, LoadResult>();
-      for (const child of inOrder) results.set(child, await load({ port: child.port, ...shape, seconds }));
+      for (const child of inOrder)
+        results.set(child, await load({ port: child.port, ...shape, seconds: this.#seconds }));
       measured.push({ tally: resultOf(results, tally), unlogged: resultOf(results, unlogged) });
     }
     return measured;
-  };
-  const few = await measure({ connections: 50, threads: 1 });
-  const many = await measure({ connections: 200, threads: 1 });
-  const twoThreads = quick ? [] : await measure({ connections: 200, threads: 2 });
-  await queue.clear();
-  const one = await load({ port: plain.port, connections: 200, threads: 1, seconds });
-  await queue.clear();
-  const base = median(many.map((round) => round.unlogged.requestsPerSecond));
-  return [
-    rates('requests/s ÷ without logging, 50 connections', few),
-    rates('requests/s ÷ without logging, 200 connections', many),
-    ...(quick ? [] : [rates('requests/s ÷ without logging, 200 connections, 2 threads of wrk', twoThreads)]),
-    ratio(
-      'requests/s ÷ without logging: one job per operation',
-      one.requestsPerSecond / base,
-      perSecond(one.requestsPerSecond),
-    ),
-    tails('p99 ÷ without logging, 200 connections', many),
-  ];
+  }
 }
 
-function rates(figure: string, rounds: readonly Round[]): Figure {
-  const over = rounds.map(({ tally }) => tally.requestsPerSecond);
-  const under = rounds.map(({ unlogged }) => unlogged.requestsPerSecond);
-  const each = over.map((value, index) => value / (under[index] ?? NaN));
-  const detail = `${perSecond(median(over))} ÷ ${perSecond(median(under))}; rounds ${list(each)}`;
-  return ratio(figure, medianRatio(over, under), detail, atLeast(0.9));
+function rates(under: string, rounds: readonly Round[], goal: number): Figure {
+  const logged = rounds.map(({ tally }) => tally.requestsPerSecond);
+  const unlogged = rounds.map((round) => round.unlogged.requestsPerSecond);
+  const each = logged.map((value, index) => value / (unlogged[index] ?? NaN));
+  const detail = `${perSecond(median(logged))} ÷ ${perSecond(median(unlogged))}; rounds ${list(each)}`;
+  return ratio(
+    `requests/s ÷ without logging, ${under}`,
+    medianRatio(logged, unlogged),
+    detail,
+    atLeast(goal),
+  );
 }
+
+const withNote = (figure: Figure, note: string): Figure => ({
+  ...figure,
+  detail: `${figure.detail}; ${note}`,
+});
 
 function tails(figure: string, rounds: readonly Round[]): Figure {
   const over = rounds.map(({ tally }) => tally.p99Ms);

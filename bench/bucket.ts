@@ -1,7 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createBucket } from '../src/shared/bucket.js';
 import { INFLUX_VARIABLES, readVariables } from '../src/shared/configuration.js';
 import { countOperations } from '../src/shared/counts.js';
+import { MINUTE } from '../src/shared/duration.js';
 import { Influx } from '../src/shared/influx.js';
+import type { Lines } from '../src/shared/lines.js';
+
+const LOOK_MS = 100;
 
 /** An empty bucket for one measurement, and what to reach it by; removed at the end with all that is in it. */
 export class Bucket implements AsyncDisposable {
@@ -22,11 +27,29 @@ export class Bucket implements AsyncDisposable {
     return new Bucket(environment, influx);
   }
 
+  /** @throws when InfluxDB does not take the lines. */
+  async write(lines: Lines): Promise<void> {
+    const { status, body } = await this.#influx.write(lines);
+    if (status !== 204) throw new Error(`InfluxDB answered ${status}: ${body}`);
+  }
+
+  /** How many operations are stored. */
+  async stored(): Promise<number> {
+    const counts = await countOperations(this.#influx, { by: 'name' });
+    return counts.reduce((sum, { count }) => sum + count, 0);
+  }
+
   /** @throws unless exactly these many operations are stored: a rate of anything else says nothing. */
   async expect(operations: number): Promise<void> {
-    const counts = await countOperations(this.#influx, { by: 'name' });
-    const stored = counts.reduce((sum, { count }) => sum + count, 0);
+    const stored = await this.stored();
     if (stored !== operations) throw new Error(`${operations} operations were sent and ${stored} are stored`);
+  }
+
+  /** Resolves when these many operations are stored. @throws when they are not within two minutes. */
+  async untilStored(operations: number): Promise<void> {
+    const deadline = Date.now() + 2 * MINUTE;
+    while ((await this.stored()) < operations && Date.now() < deadline) await delay(LOOK_MS);
+    await this.expect(operations);
   }
 
   /** The server's version. */

@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../src/drill/stores/command.js';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** Where Tally's programs are started. */
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** The processes of Tally as they are shipped. */
 export const API = ['dist/api/main.js'];

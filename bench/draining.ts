@@ -3,31 +3,30 @@ import { promisify } from 'node:util';
 import type { Store } from '../src/drill/stores/store.js';
 import { Bucket } from './bucket.js';
 import { Child, peer, WORKER } from './child.js';
-import { BenchQueue } from './queue.js';
 import { atLeast, list, median, medianRatio, perSecond, ratio, type Figure } from './report.js';
-import { environmentOf, openInflux, openRedis, type InfluxVersion } from './stores.js';
+import { onAllStores, type AcceptingStores, type InfluxVersion } from './stores.js';
 
 /**
- * Operations per second that a worker drains from a full queue, over what InfluxDB takes from writers that do nothing
- * else, and over the plain way, one job per operation. Each starts on an empty database.
+ * Operations per second that a worker drains from a full queue, with the ledger marked, over what InfluxDB takes from
+ * writers that do nothing else, and over the plain way, one job per operation. Each starts on an empty database. There
+ * are so many operations that the seconds in which a process warms up count little.
  */
 export async function draining(version: InfluxVersion, quick: boolean): Promise<Figure[]> {
-  const operations = quick ? 200_000 : 800_000;
-  const rounds = quick ? 2 : 3;
-  await using redis = await openRedis();
-  await using influx = await openInflux(version);
-  await using queue = new BenchQueue(environmentOf(redis));
-  const place = { redis, influx, queue };
+  return onAllStores(version, (stores, influx) => measure({ stores, influx }, quick));
+}
 
+async function measure(place: Place, quick: boolean): Promise<Figure[]> {
+  const operations = quick ? 200_000 : 2_000_000;
+  const rounds = quick ? 2 : 3;
   const [bare, by500, by50]: [number[], number[], number[]] = [[], [], []];
   await bareRate(place, operations / 4); // warms the server up
   for (let round = 0; round < rounds; round++) {
     bare.push(await bareRate(place, operations));
     by500.push(await tallyRate(place, operations, 500));
-    by50.push(await tallyRate(place, operations, 50));
+    by50.push(await tallyRate(place, operations / 2, 50));
   }
   const plain = await plainRate(place, quick ? 20_000 : 50_000);
-  const on = await Bucket.create(influx.environment).then(async (bucket) => {
+  const on = await Bucket.create(place.influx.environment).then(async (bucket) => {
     await using used = bucket;
     return `InfluxDB ${await used.version()}`;
   });
@@ -51,9 +50,8 @@ export async function draining(version: InfluxVersion, quick: boolean): Promise<
 }
 
 interface Place {
-  readonly redis: Store;
+  readonly stores: AcceptingStores;
   readonly influx: Store;
-  readonly queue: BenchQueue;
 }
 
 async function bareRate({ influx }: Place, operations: number): Promise<number> {
@@ -65,24 +63,26 @@ async function bareRate({ influx }: Place, operations: number): Promise<number> 
   return operations / Number(stdout);
 }
 
-async function tallyRate({ redis, influx, queue }: Place, operations: number, size: number): Promise<number> {
+async function tallyRate({ stores, influx }: Place, operations: number, size: number): Promise<number> {
   await using bucket = await Bucket.create(influx.environment);
-  await queue.clear();
-  await queue.fill(operations, size);
-  await using worker = await Child.start(WORKER, { ...environmentOf(redis), ...bucket.environment });
-  return await drainedRate(worker, bucket, operations, () => queue.untilEmpty());
+  await stores.clear();
+  await stores.accept(operations, size);
+  await using worker = await Child.start(WORKER, { ...stores.environment, ...bucket.environment });
+  const rate = await drainedRate(worker, bucket, operations, () => stores.queue.untilEmpty());
+  await stores.ledger.expect(operations);
+  return rate;
 }
 
-async function plainRate({ redis, influx, queue }: Place, operations: number): Promise<number> {
+async function plainRate({ stores, influx }: Place, operations: number): Promise<number> {
   await using bucket = await Bucket.create(influx.environment);
-  await queue.clear();
-  await queue.fillPlain(operations);
-  const environment = { ...environmentOf(redis), ...bucket.environment };
+  await stores.clear();
+  await stores.queue.fillPlain(operations);
+  const environment = { ...stores.environment, ...bucket.environment };
   await using worker = await Child.start(peer('plain-worker'), environment);
-  return await drainedRate(worker, bucket, operations, () => queue.untilPlainEmpty());
+  return await drainedRate(worker, bucket, operations, () => stores.queue.untilPlainEmpty());
 }
 
-/** From the worker being ready until its last job is complete, which is after InfluxDB has its lines. */
+/** From the worker being ready until its last job is complete: InfluxDB has its lines, and the ledger its mark. */
 async function drainedRate(
   worker: Child,
   bucket: Bucket,

@@ -3,8 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { StoreError } from '../src/drill/stores/store.js';
 import { acceptance } from './acceptance.js';
+import { audit } from './audit.js';
+import { ledgerSize, redisMemory } from './bytes.js';
 import { draining } from './draining.js';
-import { redisMemory, workerMemory } from './memory.js';
+import { influxAway } from './influx-away.js';
+import { redisFlushed, redisGone, workerKilled } from './recovery.js';
 import { toTable, writeResults, type Row } from './report.js';
 import { shutdown } from './shutdown.js';
 
@@ -18,7 +21,15 @@ const GROUPS: Readonly<Record<string, Group>> = {
   draining1: { measures: 'drained operations/s on InfluxDB 1.x', run: (quick) => draining('1.x', quick) },
   draining2: { measures: 'drained operations/s on InfluxDB 2.x', run: (quick) => draining('2.x', quick) },
   'redis-memory': { measures: 'Redis memory per queued operation', run: redisMemory },
-  'worker-memory': { measures: 'worker memory while InfluxDB is away', run: workerMemory },
+  'ledger-size': { measures: 'ledger bytes per logged operation', run: ledgerSize },
+  'influx-away': {
+    measures: 'worker memory while InfluxDB is away; lines sent when it is back',
+    run: influxAway,
+  },
+  'worker-killed': { measures: 'kill -9 of a worker to all in InfluxDB', run: workerKilled },
+  'redis-flushed': { measures: 'FLUSHALL to all in InfluxDB', run: redisFlushed },
+  'redis-gone': { measures: 'operations/s drained from the ledger alone', run: redisGone },
+  audit: { measures: 'tally audit, one chunk missing', run: audit },
   shutdown: { measures: 'SIGTERM to exit of a worker', run: shutdown },
 };
 
@@ -35,15 +46,16 @@ const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** What a group measured, or why this machine cannot. */
+/** What a group measured, or why it could not. */
 async function measure(name: string, { run }: Group, quick: boolean): Promise<readonly Row[]> {
   const started = Date.now();
   try {
     return await run(quick);
   } catch (error) {
-    if (error instanceof StoreError && error.code === 'MISSING')
-      return [{ figure: name, missing: error.message }];
-    throw error;
+    const { message, stack } = error as Error;
+    const missing = error instanceof StoreError && error.code === 'MISSING';
+    if (!missing) process.stderr.write(`${name}: ${stack}\n`);
+    return [{ figure: name, missing: message.split('\n', 1)[0] ?? '' }]; // the other groups' figures stay
   } finally {
     process.stderr.write(`${name}: ${Math.round((Date.now() - started) / 1_000)} s\n`);
   }

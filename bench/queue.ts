@@ -2,14 +2,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { ChunkQueue } from '../src/api/chunk-queue.js';
-import { readVariables, SHARED_VARIABLES } from '../src/shared/configuration.js';
+import type { Store } from '../src/drill/stores/store.js';
+import type { Chunk } from '../src/shared/chunk.js';
+import { SHARED_VARIABLES } from '../src/shared/configuration.js';
 import { openLog } from '../src/shared/log.js';
 import { QUEUE_NAME, queueOptions } from '../src/shared/operation-queue.js';
-import { makeChunks } from './operations.js';
+import { acceptAll, makeChunks } from './operations.js';
 import { PLAIN_QUEUE, plainJob } from './peers/plain-queue.js';
 
-/** Jobs on their way to Redis at once while a queue is filled. */
-const WINDOW = 500;
+/** Jobs that are added at once the plain way. */
+const BULK = 500;
+
+/** Seldom enough to cost Redis nothing, and a small part of the seconds that a measurement takes. */
+const LOOK_MS = 50;
 
 /** The queues, as a bench fills and watches them. */
 export class BenchQueue implements AsyncDisposable {
@@ -17,15 +22,20 @@ export class BenchQueue implements AsyncDisposable {
   readonly #url: string;
   readonly #prefix: string;
 
-  constructor(environment: Readonly<Record<string, string>>) {
-    const { REDIS_URL, QUEUE_PREFIX } = readVariables(SHARED_VARIABLES, environment);
-    this.#url = REDIS_URL;
-    this.#prefix = QUEUE_PREFIX;
-    this.#redis = new Redis(REDIS_URL);
+  constructor({ url }: Pick<Store, 'url'>) {
+    this.#url = url;
+    this.#prefix = SHARED_VARIABLES.QUEUE_PREFIX.parse(undefined);
+    this.#redis = new Redis(url);
+    this.#redis.on('error', () => undefined); // Redis is away on purpose
   }
 
   async clear(): Promise<void> {
     await this.#redis.flushall();
+  }
+
+  /** How many chunks wait. */
+  chunks(): Promise<number> {
+    return this.#redis.llen(`${queueOptions(this.#prefix).prefix}:${QUEUE_NAME}:wait`);
   }
 
   /** Memory that Redis uses, in bytes. */
@@ -34,25 +44,33 @@ export class BenchQueue implements AsyncDisposable {
     return Number(bytes);
   }
 
-  /** Queues operations through the API's own code. */
-  async fill(operations: number, chunkSize: number): Promise<void> {
+  /** Queues chunks through the API's own code. */
+  async accept(chunks: Iterable<Chunk>): Promise<void> {
     const log = openLog('silent', 'bench');
     await using queue = new ChunkQueue({ url: this.#url, prefix: this.#prefix, log });
-    await untilAnswers(() => queue.ping());
-    const window: Promise<void>[] = [];
-    for (const chunk of makeChunks(operations, chunkSize)) {
-      window.push(queue.accept(chunk));
-      if (window.length === WINDOW) await Promise.all(window.splice(0));
-    }
-    await Promise.all(window);
+    await queue.ping();
+    await acceptAll(chunks, (chunk) => queue.accept(chunk));
     await this.#rewritten();
+  }
+
+  /** Keeps workers from taking chunks, until the queue is cleared. */
+  async pause(): Promise<void> {
+    const queue = new Queue(QUEUE_NAME, {
+      ...queueOptions(this.#prefix),
+      connection: { url: this.#url },
+    });
+    try {
+      await queue.pause();
+    } finally {
+      await queue.close();
+    }
   }
 
   /** Queues operations the plain way: one job each. */
   async fillPlain(operations: number): Promise<void> {
     const queue = new Queue(PLAIN_QUEUE, { connection: { url: this.#url } });
     try {
-      for (const { id, lines } of makeChunks(operations, WINDOW))
+      for (const { id, lines } of makeChunks(operations, BULK))
         await queue.addBulk(lines.text.split('\n').map((line, index) => plainJob(`${id}.${index}`, line)));
     } finally {
       await queue.close();
@@ -80,21 +98,11 @@ export class BenchQueue implements AsyncDisposable {
       // Together, for a job that moves from one list to the other must not be missed.
       const counts = await this.#redis.multi().llen(`${key}:wait`).llen(`${key}:active`).exec();
       if (counts?.every(([, count]) => count === 0)) return;
-      await delay(5);
+      await delay(LOOK_MS);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#redis.quit();
-  }
-}
-
-async function untilAnswers(ask: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      return await ask();
-    } catch {
-      await delay(10);
-    }
   }
 }

@@ -11,7 +11,7 @@ export interface Goal {
 export interface Figure {
   readonly figure: string;
   readonly value: number;
-  readonly unit: '×' | 'bytes' | 'MB' | 's';
+  readonly unit: '×' | 'bytes' | 'MB' | 's' | '/s';
   /** Absent where the number is there for orientation only. */
   readonly goal?: Goal;
   /** The numbers behind it, from the same run. */
@@ -61,6 +61,7 @@ function met({ value, goal }: Figure): boolean | undefined {
 
 const amount = (value: number, unit: Figure['unit']): string => {
   if (unit === '×') return value.toFixed(value < 10 ? 2 : 1);
+  if (unit === '/s') return perSecond(value);
   return `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`;
 };
 
