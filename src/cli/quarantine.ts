@@ -63,7 +63,7 @@ export const quarantine: Command = {
     const which = options.includes('all') ? whichOf(ids, values) : noneOf(ids);
     const limit = limitOf(values);
     await using postgres = openLedgerDatabase(readVariables(LEDGER_VARIABLES, terminal.env));
-    return run({
+    return await run({
       ask: (question) => askLedger(postgres, question),
       which,
       limit,
