@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { routePath } from 'hono/route';
 import { operationId } from '../shared/operation.js';
 import type { About } from '../shared/admin.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Logger } from '../shared/log.js';
+import { answerCounts, type Counted } from './counts.js';
+import { answerLookup, type Lookup } from './operations.js';
 import { problem } from './problem.js';
 import { RefusedError, type Recorder } from './recorder.js';
 import { parseSum, sum } from './sum.js';
@@ -17,6 +20,9 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
+/** The route of what no other route takes. */
+const ANYWHERE = '/*';
+
 export interface AppOptions {
   readonly recorder: Pick<Recorder, 'record'>;
   readonly about: About;
@@ -24,6 +30,10 @@ export interface AppOptions {
   readonly log: Logger;
   /** How long a calculation takes, in milliseconds; the classic demo uses 100. */
   readonly sumDelayMs: number;
+  /** Finds an operation by its id. */
+  readonly findOperation?: (id: string) => Promise<Lookup>;
+  /** Counts the operations of the last `sinceMs` milliseconds. */
+  readonly countSince?: (sinceMs: number) => Promise<Counted>;
   /** Told each answer: its route as written here, its status, and how long it took in seconds. */
   readonly onAnswer?: (route: string, status: number, seconds: number) => void;
 }
@@ -37,6 +47,8 @@ export function createApp({
   lifecycle,
   log,
   sumDelayMs,
+  findOperation,
+  countSince,
   onAnswer,
 }: AppOptions): Hono<{ Variables: Variables }> {
   const app = new Hono<{ Variables: Variables }>();
@@ -44,7 +56,7 @@ export function createApp({
     problem(c, { status: 413, code: 'too-large', title: 'The body is larger than 1 MiB' });
   const limitUndeclared = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge });
 
-  app.use(async (c, next) => {
+  app.use(ANYWHERE, async (c, next) => {
     const started = performance.now();
     const given = c.req.header('X-Request-Id');
     const requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
@@ -52,7 +64,8 @@ export function createApp({
     c.set('callersRequestId', given === undefined ? undefined : requestId);
     c.header('X-Request-Id', requestId);
     await next();
-    const route = c.res.status === 404 ? 'unknown' : c.req.path;
+    const path = routePath(c, -1);
+    const route = path === ANYWHERE ? 'unknown' : path;
     onAnswer?.(route, c.res.status, (performance.now() - started) / 1_000);
     log.debug({ requestId, method: c.req.method, path: c.req.path, status: c.res.status }, 'answered');
   });
@@ -100,14 +113,17 @@ export function createApp({
       return c.json({ result, id }, 200, { 'X-Operation-Id': id });
     },
   );
-  app.all('/sum', (c) =>
-    problem(c, {
-      status: 405,
-      code: 'method-not-allowed',
-      title: 'Only POST is allowed here',
-      headers: { Allow: 'POST' },
-    }),
-  );
+  app.all('/sum', onlyAllow('POST'));
+
+  if (findOperation) {
+    app.get('/operations/:id', async (c) => answerLookup(c, await findOperation(c.req.param('id'))));
+    app.all('/operations/:id', onlyAllow('GET'));
+  }
+
+  if (countSince) {
+    app.get('/counts', answerCounts(countSince));
+    app.all('/counts', onlyAllow('GET'));
+  }
 
   app.get('/version', (c) => c.json({ ...about, state: lifecycle.state }));
 
@@ -130,4 +146,14 @@ export function createApp({
     return problem(c, { status: 500, code: 'internal', title: 'Something went wrong here' });
   });
   return app;
+}
+
+function onlyAllow(method: string) {
+  return (c: Context) =>
+    problem(c, {
+      status: 405,
+      code: 'method-not-allowed',
+      title: `Only ${method} is allowed here`,
+      headers: { Allow: method },
+    });
 }

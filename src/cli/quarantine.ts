@@ -189,7 +189,7 @@ async function sendAgain(sql: ISql, which: Which) {
   // One that is not logged yet may be in a worker's hand, which would mark it logged without the line.
   const due = await sql<{ id: string }[]>`
     UPDATE chunks SET logged_at = NULL, due_at = now()
-    WHERE id = ANY (${lines.map(({ chunk }) => chunk)}) AND logged_at IS NOT NULL AND operations > 0 AND lines <> ''
+    WHERE id = ANY (${lines.map(({ chunk }) => chunk)}) AND logged_at IS NOT NULL AND operations > 0
     RETURNING id`;
   const chunks = new Set(due.map(({ id }) => id));
   const { count: retried } = await sql`
@@ -200,7 +200,7 @@ async function sendAgain(sql: ISql, which: Which) {
 
 async function reasons(sql: ISql, left: readonly ChosenLine[]) {
   const rows = await sql<{ id: string }[]>`
-    SELECT id FROM chunks WHERE id = ANY (${left.map(({ chunk }) => chunk)}) AND operations > 0 AND lines <> ''`;
+    SELECT id FROM chunks WHERE id = ANY (${left.map(({ chunk }) => chunk)}) AND operations > 0`;
   const unlogged = new Set(rows.map(({ id }) => id));
   return left.map(({ id, chunk, status }) => {
     if (unlogged.has(chunk))
