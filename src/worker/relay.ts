@@ -48,6 +48,7 @@ export class Relay implements AsyncDisposable {
   readonly #abandoned: string[] = [];
   #averageLines = MAX_LINES;
   #paused = false;
+  #claiming = false;
   #nap = new AbortController();
   #running: Promise<unknown> | undefined;
 
@@ -56,9 +57,9 @@ export class Relay implements AsyncDisposable {
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
   }
 
-  /** Chunks claimed and not settled yet. */
+  /** Chunks claimed and not settled yet; while a claim is under way, one more. */
   get inHand(): number {
-    return this.#inHand.size;
+    return this.#inHand.size + (this.#claiming ? 1 : 0);
   }
 
   start(): void {
@@ -78,9 +79,10 @@ export class Relay implements AsyncDisposable {
     this.#nap.abort();
   }
 
-  /** True when no chunk is due. */
+  /** True when no chunk is due, and none is being claimed. */
   async empty(): Promise<boolean> {
-    return !(await this.#options.link.ask((ledger) => ledger.anyDue()));
+    const due = await this.#options.link.ask((ledger) => ledger.anyDue());
+    return !due && !this.#claiming;
   }
 
   /** Leaves what was given up to the next worker, at once. Resolves with how many chunks that are. */
@@ -93,7 +95,9 @@ export class Relay implements AsyncDisposable {
   async #claimUntil(signal: AbortSignal): Promise<void> {
     let idleMs = FIRST_IDLE_MS;
     while (!signal.aborted) {
+      this.#claiming = true;
       const claimed = await this.#claim();
+      this.#claiming = false;
       const longest = this.#options.queue.away ? LAST_IDLE_ALONE_MS : LAST_IDLE_MS;
       idleMs = claimed > 0 ? FIRST_IDLE_MS : Math.min(2 * idleMs, longest);
       if (claimed === 0) await this.#sleep(idleMs, signal);

@@ -174,4 +174,38 @@ describe.each(inject('influxGenerations'))('the worker on InfluxDB %s.x', (gener
     await queue.close();
     connection.disconnect();
   });
+
+  test('an operation older than the bucket keeps goes to quarantine with that reason, and is not tried for ever', async () => {
+    await keepOneHour();
+    const connection = new Redis(scene.env['REDIS_URL'] ?? '', { maxRetriesPerRequest: null });
+    const queue = new Queue(QUEUE_NAME, { connection, prefix: scene.env['QUEUE_PREFIX'] ?? '' });
+    const line = (ageMs: number) =>
+      `operation,instance=i,name=sum numbers=1i,result=1 ${BigInt(Date.now() - ageMs) * 1_000_000n}`;
+    const old = line(5 * 3_600_000);
+    await queue.add(JOB_NAME, { lines: `${old}\n${line(0)}` }, { ...JOB_OPTIONS, jobId: 'i.0' });
+    await scene.worker();
+    const kept = () => scene.postgres.sql`SELECT line, reason FROM quarantine`;
+    await until(async () => (await kept()).length === 1);
+    expect([...(await kept())]).toEqual([
+      { line: old, reason: expect.stringMatching(/retention/) as unknown },
+    ]);
+    await until(async () => (await scene.count()) === 1 && (await queue.getActiveCount()) === 0);
+    await queue.close();
+    connection.disconnect();
+  });
+
+  async function keepOneHour(): Promise<void> {
+    const { INFLUX_BUCKET: name, INFLUX_ORG: org } = scene.config;
+    if (generation === 1) {
+      await scene.influx.query(
+        `ALTER RETENTION POLICY "autogen" ON "${name}" DURATION 1h SHARD DURATION 1h`,
+        'POST',
+      );
+      return;
+    }
+    const found = await scene.influx.request('GET', `/api/v2/buckets?${new URLSearchParams({ name, org })}`);
+    const { buckets } = JSON.parse(found) as { buckets: readonly { id: string }[] };
+    const retentionRules = [{ type: 'expire', everySeconds: 3_600, shardGroupDurationSeconds: 3_600 }];
+    await scene.influx.request('PATCH', `/api/v2/buckets/${buckets[0]?.id}`, { retentionRules });
+  }
 });
