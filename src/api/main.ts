@@ -1,5 +1,6 @@
 import { createAdmin } from '../shared/admin.js';
 import { HttpServer } from '../shared/http-server.js';
+import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
 import { runProcess } from '../shared/process.js';
 import { Acceptance } from './acceptance.js';
@@ -7,8 +8,10 @@ import { createApp } from './app.js';
 import { ChunkLedger } from './chunk-ledger.js';
 import { ChunkQueue } from './chunk-queue.js';
 import { readConfig } from './config.js';
+import { Counts } from './counts.js';
 import { drain } from './drain.js';
 import { ApiMetrics } from './metrics.js';
+import { Operations } from './operations.js';
 import { Recorder } from './recorder.js';
 
 await runProcess(async ({ env, start }) => {
@@ -17,9 +20,15 @@ await runProcess(async ({ env, start }) => {
 
   // Opened in this order, closed in reverse.
   await using queue = new ChunkQueue({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX, log });
-  await using postgres = new Postgres({ url: config.DATABASE_URL, application: about.instance, log });
+  const database = { url: config.DATABASE_URL, application: about.instance, log };
+  await using postgres = new Postgres(database);
   await using ledger = new ChunkLedger({ postgres, relayAfterMs: config.RELAY_AFTER, log });
   using acceptance = new Acceptance({ stores: [queue, ledger], log });
+  // Questions have connections of their own: they must not wait, nor make wait, where acceptance waits.
+  using influx = new Influx(config);
+  await using asked = new Postgres(database);
+  using operations = new Operations({ postgres: asked, influx, log });
+  const counts = new Counts({ postgres: asked, influx, bucket: config }, log);
   const metrics = new ApiMetrics({ waiting: () => recorder.pending, inFlight: () => server.inFlight });
   const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
   await using admin = new HttpServer(
@@ -31,9 +40,14 @@ await runProcess(async ({ env, start }) => {
       hindrance: async () => ((await acceptance.answers()) ? undefined : 'no durable store answers'),
     }),
   );
-  const sumDelayMs = config.SUM_DELAY;
   await using server = new HttpServer(
-    createApp({ recorder, about, lifecycle, log, sumDelayMs, onAnswer: metrics.requestAnswered }),
+    createApp({
+      ...{ recorder, about, lifecycle, log },
+      sumDelayMs: config.SUM_DELAY,
+      findOperation: operations.find,
+      countSince: counts.since,
+      onAnswer: metrics.requestAnswered,
+    }),
   );
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
   if (!(await acceptance.answers()))

@@ -13,6 +13,7 @@ import { Consumer } from './consumer.js';
 import { drain } from './drain.js';
 import { InfluxWatch } from './influx-watch.js';
 import { LedgerLink } from './ledger-link.js';
+import { LedgerWatch } from './ledger-watch.js';
 import { Marker } from './marker.js';
 import { WorkerMetrics } from './metrics.js';
 import { Quarantine } from './quarantine.js';
@@ -75,12 +76,17 @@ await runProcess(async ({ env, start }) => {
   });
   await using catchUp = new CatchUp({ queue, quarantine, link, log });
   const { registry } = metrics;
+  await using ledgerWatch = new LedgerWatch({
+    ...{ url: config.DATABASE_URL, application: about.instance, influx, bucket: config, registry, log },
+    retentionMs: config.LEDGER_RETENTION,
+  });
   const { sickness, hindrance } = consumer;
   await using admin = new HttpServer(createAdmin({ about, lifecycle, registry, sickness, hindrance }));
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
   consumer.start();
   relay.start();
   catchUp.start();
+  ledgerWatch.start();
   lifecycle.ready();
   log.info({ ...about, adminPort }, 'ready');
 
