@@ -136,11 +136,12 @@ describe('a store that failed', () => {
     expect([queue.hasAlone, ledger.askedAlone]).toEqual([[chunk(0)], []]);
   });
 
-  test('has nothing taken back that it was never asked for', async () => {
+  test('has nothing taken back that it was never asked for, but is told whose number is used up', async () => {
     const decision = acceptance.accept(chunk(1));
     queue.fails();
     expect(await decision).toBe(false);
     expect([queue.revoked, ledger.revoked]).toEqual([[chunk(1)], []]);
+    expect([queue.refusedElsewhere, ledger.refusedElsewhere]).toEqual([[], [chunk(1)]]);
   });
 
   test('leaves acceptance open until the other one rests too', async () => {
@@ -222,6 +223,7 @@ test('over any sequence of answers, accepted is exactly what a store has, and re
         for (const store of [queue, ledger]) {
           const of = (chunks: readonly Chunk[]) => chunks.some(({ id }) => id === `i.${n}`);
           expect(of(store.revoked)).toBe(!accepted && asked.includes(store));
+          expect(of(store.refusedElsewhere)).toBe(!accepted && !asked.includes(store));
           expect(of(store.hasAlone)).toBe(asked.length === 2 && has(store) && !asked.every(has));
           expect(of(store.askedAlone)).toBe(asked.length === 1 && asked.includes(store));
         }

@@ -12,6 +12,8 @@ export class AcceptingStore implements AcceptanceStore {
   always: 'has' | 'fails' | undefined;
   readonly asked: Chunk[] = [];
   readonly revoked: Chunk[] = [];
+  /** Chunks that it was told are refused and was not asked for. */
+  readonly refusedElsewhere: Chunk[] = [];
   /** Chunks that it was asked for as the only store. */
   readonly askedAlone: Chunk[] = [];
   /** Chunks that it was told to be the only store with. */
@@ -37,8 +39,8 @@ export class AcceptingStore implements AcceptanceStore {
     this.hasAlone.push(chunk);
   }
 
-  revoke(chunk: Chunk): void {
-    this.revoked.push(chunk);
+  revoke(chunk: Chunk, asked: boolean): void {
+    (asked ? this.revoked : this.refusedElsewhere).push(chunk);
   }
 
   ping(): Promise<void> {

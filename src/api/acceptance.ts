@@ -13,8 +13,11 @@ export interface AcceptanceStore extends Restable {
   accept(chunk: Chunk, alone: boolean): Promise<void>;
   /** Told that no other store has the chunk that this one accepted, although another was asked. Never rejects. */
   leftAlone(chunk: Chunk): void;
-  /** Takes back a chunk that was refused although it may have arrived. Never rejects. */
-  revoke(chunk: Chunk): void;
+  /**
+   * Told that a chunk was refused, for its number is used up all the same. Takes it back where it was `asked` to accept
+   * it, for it may have arrived. Never rejects.
+   */
+  revoke(chunk: Chunk, asked: boolean): void;
 }
 
 export interface AcceptanceOptions {
@@ -54,7 +57,7 @@ export class Acceptance implements Disposable {
     const asked = this.#awake();
     const outcomes = await Promise.all(asked.map((store) => this.#ask(store, chunk, asked.length === 1)));
     const have = asked.filter((_, index) => outcomes[index]);
-    if (have.length === 0) for (const store of asked) store.revoke(chunk);
+    if (have.length === 0) for (const store of this.#stores) store.revoke(chunk, asked.includes(store));
     if (have.length === 1 && asked.length > 1) have[0]?.leftAlone(chunk);
     return have.length > 0;
   }

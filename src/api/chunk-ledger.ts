@@ -47,7 +47,7 @@ export class ChunkLedger implements AcceptanceStore, AsyncDisposable {
     });
   }
 
-  /** The row may be there or come yet. Its number is written off, so that it never counts and leaves no gap. */
+  /** The row may be there or come yet, or never does where the ledger was not asked. Its number is written off, so that it never counts and leaves no gap. */
   revoke(chunk: Chunk): void {
     if (this.#revoked.size >= MAX_REVOCATIONS) {
       const [oldest = ''] = this.#revoked.keys();

@@ -45,7 +45,8 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
    * The job may sit in Redis, or in a socket on its way there. The connection is given up, so that nothing stale
    * arrives later, and what did arrive is removed over the next one, unless a worker was faster.
    */
-  revoke(chunk: Chunk): void {
+  revoke(chunk: Chunk, asked: boolean): void {
+    if (!asked) return;
     if (this.#revoked.size >= MAX_REVOCATIONS) {
       const [oldest = ''] = this.#revoked;
       this.#revoked.delete(oldest);

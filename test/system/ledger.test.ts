@@ -129,6 +129,25 @@ describe('an accepted chunk', () => {
   });
 });
 
+test('a chunk that the queue alone was asked for and refused is written off when the ledger is back', async () => {
+  await using postgresNetwork = await TcpProxy.open(Number(new URL(servers.postgres.url).port));
+  await using redisNetwork = await TcpProxy.open(Number(new URL(servers.redis.url).port));
+  const ledgerUrl = new URL(scene.env['DATABASE_URL'] ?? '');
+  ledgerUrl.port = String(postgresNetwork.port);
+  const REDIS_URL = `redis://127.0.0.1:${redisNetwork.port}`;
+  const api = await scene.api({ DATABASE_URL: ledgerUrl.href, REDIS_URL });
+  await answer(api, 1);
+  postgresNetwork.stall('both');
+  await answer(api, 1);
+  redisNetwork.stall('both');
+  expect((await sum(api, [2])).status).toBe(503);
+  redisNetwork.resume();
+  postgresNetwork.resume();
+  await api.logged(({ msg }) => msg === 'a refused chunk was written off');
+  const rows = await scene.postgres.sql`SELECT seq, operations FROM chunks WHERE operations = 0`;
+  expect([...rows]).toEqual([{ seq: '2', operations: 0 }]);
+});
+
 test('the last worker alive empties the ledger before it ends', async () => {
   const api = await scene.api({ REDIS_URL: 'redis://127.0.0.1:1' });
   await answer(api, 40);
