@@ -197,6 +197,17 @@ describe.each(inject('influxGenerations'))('tally, on a real InfluxDB %s.x,', (g
     expect(await audited()).toMatchObject({ code: 0, json: { accepted: 0 } });
   });
 
+  test('clear makes the audit reach back over what the ledger has forgotten', async () => {
+    await bucket.create();
+    const ledger = new Ledger(postgres);
+    await ledger.addLogged([chunkOf(0, SECOND)]);
+    await bucket.write([chunkOf(0, SECOND).lines.text]);
+    await ledger.forget(-SECOND, 10);
+    expect((await tally(['audit'], env())).code).toBe(2);
+    await tally(['clear', '--yes'], env());
+    expect(await audited()).toMatchObject({ code: 0, json: { balanced: true } });
+  });
+
   test('clear sends a chunk again of which it deleted a part', async () => {
     await bucket.create();
     const ledger = new Ledger(postgres);
@@ -212,6 +223,8 @@ describe.each(inject('influxGenerations'))('tally, on a real InfluxDB %s.x,', (g
     expect(await ledger.claim(10)).toEqual([{ id: across.id, operations: 3 }]);
   });
 });
+
+const rowsOf = async ({ sql }: Postgres) => (await sql`SELECT FROM chunks`).length;
 
 const V3 = { status: 200, body: '{"version":"3.2.1"}' };
 
@@ -303,6 +316,25 @@ describe('tally', () => {
     const env = { INFLUX_URL: standIn.url, INFLUX_BUCKET: 'b', DATABASE_URL: await emptyDatabase(database) };
     const { stderr } = await tally([name, ...(name === 'clear' ? ['--yes'] : [])], env);
     expect(stderr).toContain('tally setup');
+  });
+
+  test('clear on InfluxDB 3.x, which deletes all or nothing, waits for what is on its way', async () => {
+    await using standIn = await StandIn.open(({ path }) =>
+      path === '/query' ? { status: 200, body: '{"results":[{}]}' } : V3,
+    );
+    await using postgres = await openLedger(database);
+    const ledger = new Ledger(postgres);
+    const env = { INFLUX_URL: standIn.url, INFLUX_BUCKET: 'b', DATABASE_URL: postgres.url };
+    await ledger.addLogged([{ id: 'i.0', lines: Lines.of([lineAt(0)]) }]);
+    await ledger.add({ id: 'i.1', lines: Lines.of([lineAt(1)]) }, 90 * SECOND);
+    expect(await tally(['clear', '--yes'], env)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('and 1 are still on their way') as string,
+    });
+    expect([standIn.askedFor('/api/v3/configure/table').length, await rowsOf(postgres)]).toEqual([0, 2]);
+    await ledger.markLogged(['i.1']);
+    expect(await tally(['clear', '--yes'], env)).toMatchObject({ code: 0 });
+    expect([standIn.askedFor('/api/v3/configure/table').length, await rowsOf(postgres)]).toEqual([1, 0]);
   });
 
   test('setup --wait goes on asking until InfluxDB answers', async () => {
