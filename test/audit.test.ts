@@ -168,6 +168,21 @@ describe.each(inject('influxGenerations'))('an audit, on a real InfluxDB %s.x,',
     expect(await command()).toMatchObject({ code: 0 });
   });
 
+  test('--repair sends a chunk whole: its lines leave the quarantine, and what is due already stays', async () => {
+    const [logged, overdue] = [chunkOf(0), chunkOf(1)];
+    await ledger.addLogged([logged]);
+    await ledger.add(overdue, -90 * SECOND);
+    const [first = ''] = logged.lines.text.split('\n');
+    for (const { id } of [logged, overdue])
+      await ledger.quarantine([{ chunk: id, line: first, reason: 'no', status: 400 }]);
+    expect(await command({ repair: true })).toMatchObject({
+      code: 1,
+      json: { missing: 8, repaired: { chunks: 2, operations: 10 } },
+    });
+    expect(await postgres.sql`SELECT chunk_id FROM quarantine`).toEqual([{ chunk_id: overdue.id }]);
+    expect(await ledger.claim(10)).toHaveLength(2);
+  });
+
   test('names at most 20 chunks to people', async () => {
     await ledger.addLogged(Array.from({ length: 23 }, (_, seq) => chunkOf(seq)));
     const { text, json } = await command();

@@ -67,14 +67,17 @@ export async function pendingOperations(postgres: Postgres): Promise<number> {
 
 /**
  * Makes chunks due again that were logged, and that what was deleted up to `until` in InfluxDB may have met: they reach
- * beyond it, or came into the ledger since.
+ * beyond it, or came into the ledger since. They go whole, so their lines leave the quarantine.
  */
 export async function restore(postgres: Postgres, until: string): Promise<void> {
   await askLedger(
     postgres,
     (sql) => sql`
-      UPDATE chunks SET logged_at = NULL, due_at = now()
-      WHERE first_at <= ${until} AND logged_at IS NOT NULL AND operations > 0`,
+      WITH again AS (
+        UPDATE chunks SET logged_at = NULL, due_at = now()
+        WHERE first_at <= ${until} AND logged_at IS NOT NULL AND operations > 0 RETURNING id
+      )
+      DELETE FROM quarantine WHERE chunk_id IN (SELECT id FROM again) AND dropped_at IS NULL`,
     DEADLINE_MS,
   );
 }

@@ -134,20 +134,29 @@ export async function lastForgotten(postgres: Postgres): Promise<string | null> 
   return row.at;
 }
 
-/** Chunks that were made due again, and the operations in them. */
+/** Chunks that are due, and the operations in them. */
 export interface Repaired {
   readonly chunks: number;
   readonly operations: number;
 }
 
-/** Makes these chunks due at once, whether they were logged or not; those whose lines are gone cannot be. */
+/**
+ * Makes chunks due at once if they were logged, whole: their lines leave the quarantine, for they may be stored now. One
+ * whose lines are gone cannot be sent again, and one that is not logged is due already.
+ */
 export async function makeDue(postgres: Postgres, ids: readonly string[]): Promise<Repaired> {
   const [row] = await askLedger(
     postgres,
     (sql) => sql<[Repaired]>`
-      WITH due AS (
+      WITH again AS (
         UPDATE chunks SET logged_at = NULL, due_at = now()
-        WHERE id = ANY (${ids as string[]}) AND operations > 0 AND lines <> '' RETURNING operations
+        WHERE id = ANY (${ids as string[]}) AND logged_at IS NOT NULL AND operations > 0 AND lines <> ''
+        RETURNING id, operations
+      ), refused AS (
+        DELETE FROM quarantine WHERE chunk_id IN (SELECT id FROM again) AND dropped_at IS NULL
+      ), due AS (
+        SELECT operations FROM again UNION ALL
+        SELECT operations FROM chunks WHERE id = ANY (${ids as string[]}) AND logged_at IS NULL
       )
       SELECT count(*)::integer AS chunks, coalesce(sum(operations), 0)::float8 AS operations FROM due`,
   );
