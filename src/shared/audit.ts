@@ -29,7 +29,7 @@ export interface InstanceAudit extends Tally {
 }
 
 /** Numbers that the ledger does not have, both inclusive: nobody can tell what was in those chunks. */
-export interface Gap {
+interface Gap {
   readonly instance: string;
   readonly from: number;
   readonly to: number;

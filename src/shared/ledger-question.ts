@@ -9,7 +9,7 @@ const DEADLINE_MS = 30 * SECOND;
 const UNDEFINED_TABLE = '42P01';
 
 /** Why a question was not answered. `code` is `'LEDGER'`; the message is made to be printed as it is. */
-export class LedgerError extends Error {
+class LedgerError extends Error {
   readonly code = 'LEDGER';
 
   constructor(cause: unknown) {
