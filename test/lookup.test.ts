@@ -14,6 +14,7 @@ import { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
 import { InfluxBucket, openServer } from './influx-bucket.js';
 import { openLedger } from './ledger-database.js';
+import { StandIn } from './stand-in.js';
 import { until } from './system/scene.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -239,6 +240,18 @@ describe.each(inject('influxGenerations'))('GET /operations/{id}, with InfluxDB 
   test('cannot tell while both are away', async () => {
     const get = open({ ledgerUrl: 'postgres://127.0.0.1:1/away', influxUrl: 'http://127.0.0.1:1' });
     for (let n = 0; n < 3; n++) expect((await get(id(0))).status).toBe(503);
+  });
+
+  test('leaves a store alone that did not answer, until it answers pings', async () => {
+    let pings = 0;
+    const standIn = await StandIn.open(({ path }) => {
+      if (path === '/query') return 'hangs';
+      return ++pings === 1 ? { status: 204, headers: { 'X-Influxdb-Version': '2.7.0' } } : { status: 503 };
+    });
+    toDispose.push(standIn);
+    const get = open({ influxUrl: standIn.url });
+    for (let n = 0; n < 20; n++) expect((await get(id(n))).status).toBe(503);
+    expect(standIn.askedFor('/query')).toHaveLength(1);
   });
 
   test('waits for no store that does not answer, and asks it again when it does', async () => {
