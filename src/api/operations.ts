@@ -12,7 +12,7 @@ import { problem } from './problem.js';
 const DEADLINE_MS = SECOND;
 
 /** An operation as `GET /operations/{id}` tells it. */
-export interface FoundOperation extends Pick<Operation, 'name' | 'numbers' | 'result' | 'at'> {
+interface FoundOperation extends Pick<Operation, 'name' | 'numbers' | 'result' | 'at'> {
   readonly id: string;
   readonly state: 'accepted' | 'logged' | 'quarantined';
 }
