@@ -111,6 +111,21 @@ describe('a due chunk', () => {
     await until(async () => (await ledger.read(['i.0'])).length === 0);
   });
 
+  test('is sent without the lines that were dropped, and not at all when all were', async () => {
+    for (const n of [0, 1]) await ledger.add(chunk(n, 2), 0);
+    const refused = [chunk(0, 2), chunk(1, 2)].flatMap(({ id, lines }) =>
+      lines.text.split('\n').map((line) => ({ chunk: id, line, reason: 'x', status: 400 })),
+    );
+    await ledger.quarantine(refused);
+    await postgres.sql`UPDATE quarantine SET dropped_at = now() WHERE chunk_id = 'i.0' OR line LIKE '% 1001'`;
+    const sent: Chunk[] = [];
+    const { unreadable } = open({ settle: async (given) => (sent.push(given), 'settled') });
+    await until(async () => (await ledger.read(['i.0'])).length === 0);
+    await until(() => sent.length > 0);
+    expect(sent.map(({ id, lines }) => [id, lines.text])).toEqual([['i.1', refused[3]?.line]]);
+    expect(unreadable).toEqual([]);
+  });
+
   test('whose settling failed is tried again after its lease', async () => {
     await ledger.add(chunk(0), 0);
     let tries = 0;

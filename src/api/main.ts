@@ -24,11 +24,12 @@ await runProcess(async ({ env, start }) => {
   await using postgres = new Postgres(database);
   await using ledger = new ChunkLedger({ postgres, relayAfterMs: config.RELAY_AFTER, log });
   using acceptance = new Acceptance({ stores: [queue, ledger], log });
-  // Questions have connections of their own: they must not wait, nor make wait, where acceptance waits.
+  // Questions have connections of their own: they must not make each other wait, and never acceptance.
   using influx = new Influx(config);
-  await using asked = new Postgres(database);
-  using operations = new Operations({ postgres: asked, influx, log });
-  const counts = new Counts({ postgres: asked, influx, bucket: config }, log);
+  await using lookups = new Postgres({ ...database, connections: 2 });
+  using operations = new Operations({ postgres: lookups, influx, log });
+  await using audits = new Postgres({ ...database, connections: 2 });
+  const counts = new Counts({ postgres: audits, influx, bucket: config }, log);
   const metrics = new ApiMetrics({ waiting: () => recorder.pending, inFlight: () => server.inFlight });
   const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
   await using admin = new HttpServer(

@@ -88,10 +88,14 @@ export class Ledger {
       RETURNING id, operations`;
   }
 
-  /** The id and the lines of chunks, unless they were logged. */
+  /** The lines of chunks that are to be sent: not of those that were logged, and no line that was dropped. */
   async read(ids: readonly string[]): Promise<readonly Pick<ChunkRow, 'id' | 'lines'>[]> {
-    return this.#sql<Pick<ChunkRow, 'id' | 'lines'>[]>`
-      SELECT id, lines FROM chunks WHERE id = ANY (${ids as string[]}) AND logged_at IS NULL`;
+    const rows = await this.#sql<(Pick<ChunkRow, 'id' | 'lines'> & { dropped: readonly string[] | null })[]>`
+      SELECT id, lines, (
+        SELECT array_agg(line) FROM quarantine WHERE chunk_id = chunks.id AND dropped_at IS NOT NULL
+      ) AS dropped
+      FROM chunks WHERE id = ANY (${ids as string[]}) AND logged_at IS NULL`;
+    return rows.map(({ id, lines, dropped }) => ({ id, lines: dropped ? without(lines, dropped) : lines }));
   }
 
   /** Makes chunks due in `ms` from now, unless they were logged. Resolves with how many there are. */
@@ -167,6 +171,14 @@ export class Ledger {
       SELECT count(*)::integer AS count FROM gone`;
     return count;
   }
+}
+
+function without(text: string, dropped: readonly string[]): string {
+  const gone = new Set(dropped);
+  return text
+    .split('\n')
+    .filter((line) => !gone.has(line))
+    .join('\n');
 }
 
 /** `<instance>.<n>` */

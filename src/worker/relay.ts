@@ -147,10 +147,10 @@ export class Relay implements AsyncDisposable {
     try {
       if (chunk) {
         if ((await settle(chunk)) === 'abandoned') this.#abandoned.push(id);
-      } else {
-        await keepUnreadable(unreadable(id, text));
-        await link.tell((ledger) => ledger.markLogged([id]));
+        return;
       }
+      if (text !== '') await keepUnreadable(unreadable(id, text)); // else all its lines were dropped
+      await link.tell((ledger) => ledger.markLogged([id]));
     } catch (error) {
       log.error({ err: error, chunk: id }, 'a chunk of the ledger failed; it is tried again after its lease');
     } finally {
