@@ -6,7 +6,9 @@ import { full, generations, seed } from './options.js';
 import { Random } from './random.js';
 import { suffer } from './sequence.js';
 
-const CASES = FAULTS.filter(({ drawnOnly, takes }) => !drawnOnly && (full || !takes));
+const CASES = FAULTS.filter(({ drawnOnly, takes }) => !drawnOnly && (full || !takes)).map(
+  (fault) => [fault.name, fault] as const,
+);
 
 describe.each(generations())('on InfluxDB %s.x nothing is lost, invented or wrong after', (generation) => {
   let arena: Arena;
@@ -17,8 +19,8 @@ describe.each(generations())('on InfluxDB %s.x nothing is lost, invented or wron
   });
   afterAll(() => arena[Symbol.asyncDispose]());
 
-  test.each(CASES)('$name', { timeout: 300_000 }, async (fault) => {
-    arena.startLoad();
+  test.each(CASES)('%s', { timeout: 300_000 }, async (_name, fault) => {
+    await arena.startLoad();
     await arena.answersMore(100);
     await suffer(arena, [fault], new Random(seed));
     await arena.answersMore(50);

@@ -95,8 +95,9 @@ export class Arena implements AsyncDisposable {
     return this.members.map(({ network }) => network[store]);
   }
 
-  /** Puts the arena under a new load. */
-  startLoad(): void {
+  /** Puts the arena under a new load, and ends one that a failure has left. */
+  async startLoad(): Promise<void> {
+    await this.#load?.stop();
     this.#load = new Load({ connections: CONNECTIONS, target: () => this.#nextApi() });
   }
 

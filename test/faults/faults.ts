@@ -39,6 +39,11 @@ const INFLUX_LATE_MS = 11 * SECOND;
 const LOCK_LOST_MS = 15 * SECOND;
 const PAST_LOCK_MS = 11 * SECOND;
 
+const WAITING = 200;
+
+/** Until a lock is lost, and whichever relay comes first has taken the chunk in its turn. */
+const HELD_MS = 60 * SECOND;
+
 const PAST_LEASE_MS = LEASE_MS + 5 * SECOND;
 
 const killed: readonly Fault[] = [
@@ -99,10 +104,10 @@ const forgetting: readonly Fault[] = [
   },
 ];
 
-/** What is accepted now stays in the queue and the ledger. */
+/** More than both workers take in hand, so that chunks wait which nobody but the queue and the ledger has. */
 async function fillQueue(arena: Arena): Promise<void> {
   arena.front.refuse({ status: 503 });
-  await arena.answersMore(500);
+  await until(async () => (await arena.queue.getWaitingCount()) >= WAITING);
   await arena.ledgerCaughtUp();
 }
 
@@ -218,17 +223,18 @@ const together: readonly Fault[] = [
   },
   {
     name: 'two workers and the relay holding the same chunk at once',
-    hits: ['redis', 'influxdb', 'worker'],
+    hits: ['redis', 'postgres', 'influxdb', 'worker'],
     takes: 'long',
     lasts: [0, 0],
     inject: async (arena) => {
-      const [one, other] = arena.workers;
-      if (!one || !other) throw new Error('it takes two workers');
+      const [one] = arena.workers;
+      if (!one) throw new Error('there is no worker');
       arena.front.refuse({ status: 503 });
-      await until(() => holdsLines(one));
-      // It keeps what it has, cannot renew its locks, and its relay cannot ask what the queue holds.
+      const chunk = await chunkInHandOf(one, arena);
+      arena.front.refuse({ status: 503, line: chunk.line });
+      // It keeps the chunk, cannot renew its lock, and its relay cannot ask what the queue holds.
       one.network.redis.stall('both');
-      await until(async () => (await sharedChunks(arena)) > 0 && holdsLines(other), 2 * LOCK_LOST_MS);
+      await until(() => isHeldThrice(chunk.id, arena), HELD_MS);
     },
     heal: async (arena) => {
       arena.front.refuse(undefined);
@@ -279,10 +285,26 @@ async function leased({ scene }: Arena): Promise<readonly string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Chunks that a relay holds, and that the queue has given to a second worker because the first lost its lock. */
-async function sharedChunks(arena: Arena): Promise<number> {
-  const held = await Promise.all((await leased(arena)).map((id) => arena.queue.getJob(id)));
-  return held.filter((job) => job && job.attemptsStarted > 1).length;
+async function chunkInHandOf(worker: Member, { queue }: Arena) {
+  let found: { readonly id: string; readonly line: string } | undefined;
+  await until(async () => {
+    const jobs = await queue.getActive();
+    // Gone as soon as it is done: then its fields are missing.
+    const held = jobs.find((job) => job?.processedBy === worker.process.instance && job.data?.lines);
+    const [line] = String(held?.data.lines ?? '').split('\n');
+    if (held?.id && line) found = { id: held.id, line };
+    return found !== undefined;
+  });
+  if (!found) throw new Error('it holds nothing');
+  return found;
+}
+
+/** Held by a relay, and by a second worker because the first lost its lock; the first never gave it up. */
+async function isHeldThrice(id: string, arena: Arena): Promise<boolean> {
+  const job = await arena.queue.getJob(id);
+  return (
+    (job?.attemptsStarted ?? 0) > 1 && (await job?.isActive()) === true && (await leased(arena)).includes(id)
+  );
 }
 
 export const FAULTS: readonly Fault[] = [

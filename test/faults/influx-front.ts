@@ -1,14 +1,17 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 /** An answer that stands in for InfluxDB's own. */
 export interface Refusal {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Only writes that hold this line are refused. */
+  readonly line?: string;
 }
 
-/** In front of a real InfluxDB: passes everything on, but for writes while it is told to refuse them. */
+/** In front of a real InfluxDB: passes everything on, but for writes that it is told to refuse. */
 export class InfluxFront implements AsyncDisposable {
   readonly #server: Server;
   readonly #upstream: string;
@@ -16,7 +19,7 @@ export class InfluxFront implements AsyncDisposable {
 
   private constructor(upstream: string) {
     this.#upstream = upstream;
-    this.#server = createServer((asked, answer) => this.#answer(asked, answer));
+    this.#server = createServer((asked, answer) => void this.#answer(asked, answer));
   }
 
   static async open(upstream: string): Promise<InfluxFront> {
@@ -35,10 +38,13 @@ export class InfluxFront implements AsyncDisposable {
     this.#refusal = refusal;
   }
 
-  #answer(asked: IncomingMessage, answer: ServerResponse): void {
-    if (this.#refusal && asked.method === 'POST' && /write/.test(asked.url ?? '')) {
-      asked.resume();
-      answer.writeHead(this.#refusal.status, this.#refusal.headers).end('refused by the test');
+  async #answer(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const body = await text(asked).catch(() => undefined);
+    if (body === undefined) return; // cut on its way
+    const refusal = this.#refusal;
+    const isWrite = asked.method === 'POST' && /write/.test(asked.url ?? '');
+    if (refusal && isWrite && body.split('\n').some((line) => line === (refusal.line ?? line))) {
+      answer.writeHead(refusal.status, refusal.headers).end('refused by the test');
       return;
     }
     const { method, headers } = asked;
@@ -48,7 +54,7 @@ export class InfluxFront implements AsyncDisposable {
     });
     passedOn.on('error', () => asked.socket.destroy());
     answer.on('close', () => passedOn.destroy());
-    asked.on('error', () => passedOn.destroy()).pipe(passedOn);
+    passedOn.end(body);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -30,6 +30,19 @@ interface Findings {
   readonly unaudited: number;
 }
 
+interface AuditRun {
+  readonly code: number;
+  readonly said: string;
+}
+
+/** What is looked at in the answer of `tally audit --json`. */
+interface Audited {
+  readonly logged: number;
+  readonly missing: number;
+  readonly extra: number;
+  readonly gaps: readonly { readonly instance: string; readonly from: number; readonly to: number }[];
+}
+
 /** Holds what the load was promised against what is stored, after each fault or sequence of faults. */
 export class Judge {
   readonly #arena: Arena;
@@ -84,11 +97,7 @@ export class Judge {
   async #explain(load: Load, since: readonly StoredOperation[]) {
     const failures = new Map(load.failed.map((failure) => [failure.serial, failure]));
     const counts = { unanswered: 0, tookBackTooLate: 0, invented: 0 };
-    const notAccepted = new Set(
-      this.#arena.apis.flatMap(({ log }) =>
-        log.filter(({ msg }) => msg === 'a store did not accept the chunk').map(({ chunk }) => String(chunk)),
-      ),
-    );
+    const notAccepted = this.#notAccepted();
     for (const { id, result } of since.filter((stored) => !load.answered.has(stored.id))) {
       const failure = failures.get(result);
       failures.delete(result);
@@ -133,20 +142,44 @@ export class Judge {
    */
   async #audited(): Promise<number> {
     let last = await this.#audit();
-    const balanced = async () => last.code === 0 || (last = await this.#audit()).code === 0;
-    await until(balanced, AUDIT_MS).catch(() => {
+    const balances = async () => this.#balances(last) || this.#balances((last = await this.#audit()));
+    await until(balances, AUDIT_MS).catch(() => {
       throw new Error(`tally audit exits with ${last.code}: ${last.said}`);
     });
-    return (JSON.parse(last.said) as { logged: number }).logged;
+    return (JSON.parse(last.said) as Audited).logged;
   }
 
-  #audit(): Promise<{ readonly code: number; readonly said: string }> {
+  /** Or cannot tell because of nothing but refused chunks whose numbers died with an API before they were written off. */
+  #balances({ code, said }: AuditRun): boolean {
+    if (code !== 2) return code === 0;
+    if (!said.startsWith('{')) return false;
+    const { missing, extra, gaps } = JSON.parse(said) as Audited;
+    const notAccepted = this.#notAccepted();
+    const killed = new Set(this.#arena.apis.flatMap(({ pastInstances }) => pastInstances));
+    const lacking = gaps.flatMap(({ instance, from, to }) =>
+      Array.from({ length: to - from + 1 }, (_, n) => ({ instance, chunk: `${instance}.${from + n}` })),
+    );
+    const explained = lacking.every(({ instance, chunk }) => killed.has(instance) && notAccepted.has(chunk));
+    return missing === 0 && extra === 0 && explained;
+  }
+
+  #audit(): Promise<AuditRun> {
     const env = { PATH: process.env['PATH'], ...this.#arena.scene.env };
     return new Promise((resolve) => {
       execFile(process.execPath, [TALLY, 'audit', '--json'], { env }, (error, stdout, stderr) =>
         resolve({ code: error ? Number(error.code) : 0, said: `${stdout}${stderr}` }),
       );
     });
+  }
+
+  /** Chunks that a store did not accept, as the APIs say. */
+  #notAccepted(): ReadonlySet<string> {
+    const said = this.#arena.apis.flatMap(({ log }) => log);
+    return new Set(
+      said.flatMap(({ msg, chunk }) =>
+        msg === 'a store did not accept the chunk' && typeof chunk === 'string' ? chunk : [],
+      ),
+    );
   }
 
   /** For people: what the ledger and the processes know of what is wrong. */

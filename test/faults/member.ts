@@ -52,6 +52,11 @@ export class Member implements AsyncDisposable {
     return this.#lives.flatMap(({ log }) => log);
   }
 
+  /** Of the lives that were ended. */
+  get pastInstances(): readonly string[] {
+    return this.#lives.slice(0, this.#alive ? -1 : undefined).map(({ instance }) => instance);
+  }
+
   async kill(): Promise<void> {
     this.#alive = false;
     this.#frozen = false;

@@ -22,7 +22,7 @@ describe.each(generations())('on InfluxDB %s.x nothing is lost, invented or wron
     for (let round = 1; round <= rounds;) {
       const suffered: string[] = [];
       try {
-        arena.startLoad();
+        await arena.startLoad();
         await arena.answersMore(100);
         do {
           const faults = draw(random);
