@@ -55,8 +55,8 @@ test('the load keeps every outcome: answered with its id, refused with its statu
   await vi.waitUntil(() => load.answered.size >= 3);
   await load.stop();
   expect(load.failed).toEqual([
-    { kind: 'refused', status: 503 },
-    { kind: 'reset', error: 'socket hang up' },
+    { kind: 'refused', status: 503, serial: 2 },
+    { kind: 'reset', error: 'socket hang up', serial: 3 },
   ]);
   expect(load.answered.get('1-x')).toBe(1);
   expect(load.answered.size + load.failed.length).toBe(load.sent);

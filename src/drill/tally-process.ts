@@ -132,6 +132,11 @@ export class TallyProcess implements AsyncDisposable {
     return this.ended();
   }
 
+  /** Resolves when it ends, however long it runs. */
+  get end(): Promise<Ending> {
+    return this.#ended;
+  }
+
   ended(): Promise<Ending> {
     return withDeadline(this.#ended, END_MS, `the end of the ${this.kind}`);
   }

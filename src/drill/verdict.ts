@@ -1,4 +1,5 @@
-import type { Influx } from '../shared/influx.js';
+import { countOperations } from '../shared/counts.js';
+import type { Influx, Series } from '../shared/influx.js';
 import { MEASUREMENT, operationId } from '../shared/operation.js';
 
 /** Operations by what the stores say of them; all but the first two must be 0. */
@@ -36,14 +37,36 @@ export function judgeOperations(
   };
 }
 
+/** Points in one answer of InfluxDB, about 100 bytes each on the way. */
+const PAGE = 50_000;
+
 /**
- * Every operation that InfluxDB holds, about 100 bytes each on the way: for tests and drills, not for a production
- * bucket.
+ * Every operation that InfluxDB holds: for tests and drills, not for a production bucket.
  *
  * @throws {InfluxError} with what InfluxDB said.
  */
 export async function readOperations(influx: Influx): Promise<StoredOperation[]> {
-  const series = await influx.query(`SELECT "result" FROM "${MEASUREMENT}" GROUP BY "instance"`);
+  const counts = await countOperations(influx, { by: 'instance' });
+  if (counts.reduce((sum, { count }) => sum + count, 0) <= PAGE)
+    return toOperations(await influx.query(`SELECT "result" FROM "${MEASUREMENT}" GROUP BY "instance"`));
+  const operations: StoredOperation[] = [];
+  for (const { tag } of counts) {
+    const from = `FROM "${MEASUREMENT}" WHERE "instance" = '${tag}'`;
+    for (let after = '0', full = true; full;) {
+      const page = toOperations(
+        await influx.query(
+          `SELECT "result" ${from} AND time > ${after} GROUP BY "instance" ORDER BY time LIMIT ${PAGE}`,
+        ),
+      );
+      for (const operation of page) operations.push(operation);
+      after = page.at(-1)?.id.split('-')[0] ?? after;
+      full = page.length === PAGE;
+    }
+  }
+  return operations;
+}
+
+function toOperations(series: readonly Series[]): StoredOperation[] {
   return series.flatMap(({ tags, values = [] }) =>
     values.map(([time, result]) => ({
       id: operationId({ at: toNanoseconds(String(time)), instance: tags?.['instance'] ?? '' }),

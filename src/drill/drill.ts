@@ -1,0 +1,313 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { INFLUX_VARIABLES, readVariables } from '../shared/configuration.js';
+import { MINUTE, parseDuration, SECOND } from '../shared/duration.js';
+import { Influx } from '../shared/influx.js';
+import { Backlog, type LogTimes } from './backlog.js';
+import { Balancer } from './balancer.js';
+import { askOnce, Clients } from './clients.js';
+import { EVENTS, type Scenery } from './events.js';
+import { Fleet, type Ended } from './fleet.js';
+import { judge, type Excuse, type Judgement } from './judgement.js';
+import { Networks } from './networks.js';
+import { PlanError, type Step } from './plan.js';
+import { Random } from './random.js';
+import { RequestRecord } from './record.js';
+import type { Stores } from './stores/open-stores.js';
+import type { StoreName } from './stores/store.js';
+import { readOperations } from './verdict.js';
+
+type Settings = Readonly<Record<string, string>>;
+
+export interface DrillOptions {
+  readonly stores: Stores;
+  readonly apis: number;
+  readonly workers: number;
+  readonly connections: number;
+  /** How long the load lasts at the least: it goes on until the plan is done. */
+  readonly durationMs: number;
+  readonly plan: readonly Step[];
+  readonly seed: number;
+  readonly probeMs: number;
+  readonly lagMs: number;
+  /** Tally's own settings, over the drill's. */
+  readonly settings: Settings;
+  readonly signal: AbortSignal;
+  /** Told what happens. */
+  readonly say: (line: string) => void;
+  /** Told every half second how it goes. */
+  readonly onProgress: (progress: Progress) => void;
+  /** Called when all is judged and still running; what it awaits keeps it running. */
+  readonly hold?: (running: Running) => Promise<void>;
+}
+
+/** How it goes at one moment. */
+export interface Progress {
+  /** Of the drill. */
+  readonly ms: number;
+  readonly sent: number;
+  readonly answered: number;
+  readonly failed: number;
+  readonly inFlight: number;
+  /** Operations in the ledger that are not logged yet; `undefined` while it is away. */
+  readonly unlogged: number | undefined;
+  readonly apis: number;
+  readonly workers: number;
+  /** What happens now. */
+  readonly happening: string;
+}
+
+/** An event that happened. Times are milliseconds of the drill. */
+export interface Happened {
+  readonly what: string;
+  readonly target: string;
+  readonly graceful: boolean;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly fromMs: number;
+  /** When all that it took was back. */
+  readonly healedMs: number;
+  /** From then on until all that was accepted before was logged; faults alone. */
+  readonly recoveryMs: number | undefined;
+}
+
+export interface DrillResult {
+  readonly judgement: Judgement;
+  readonly events: readonly Happened[];
+  readonly record: RequestRecord;
+  readonly excuses: readonly Excuse[];
+  readonly ended: readonly Ended[];
+  readonly samples: readonly Progress[];
+  readonly logTimes: LogTimes;
+  readonly loadMs: number;
+}
+
+/** What a drill leaves running while it is held. */
+export interface Running {
+  readonly port: number;
+  readonly apis: Fleet;
+  readonly workers: Fleet;
+  readonly environment: Settings;
+}
+
+/** Short enough for a drill; batches, relay and drain do all that they do with longer ones. */
+const SETTINGS: Settings = {
+  SHUTDOWN_DELAY: '3s',
+  BATCH_INTERVAL: '1s',
+  RELAY_AFTER: '5s',
+  INSTANCE: 'drill',
+};
+
+const MIN_READY_MS = SECOND / 2;
+const SAMPLE_MS = SECOND / 2;
+
+/** How long all that was accepted may take to be logged: a killed worker's lease, its successor's lease, and time to write. */
+const LOGGED_MS = 3 * MINUTE;
+
+/**
+ * Starts Tally behind a balancer, loads it, lets the plan happen, and judges by what the stores hold.
+ *
+ * @throws {PlanError} when an event needs a store of our own and it is not; an AbortError when `signal` is aborted.
+ */
+export async function drill(options: DrillOptions): Promise<DrillResult> {
+  const { stores, signal, say } = options;
+  requireOwnStores(options);
+  const environment = { ...SETTINGS, ...options.settings, ...stores.environment };
+  await runTally(['setup'], environment);
+
+  const random = new Random(options.seed);
+  const record = new RequestRecord();
+  const excuses: Excuse[] = [];
+  await using balancer = await Balancer.open(options);
+  await using networks = await Networks.open(stalledStores(options.plan), environment);
+  await using backlog = new Backlog(environment);
+  const common = { env: networks.environment, minReadyMs: MIN_READY_MS };
+  await using workers = await Fleet.start({ ...common, kind: 'worker', replicas: options.workers });
+  await using apis = await Fleet.start({
+    ...{ ...common, kind: 'api', replicas: options.apis },
+    onStart: ({ instance, port, adminPort }) => balancer.add({ name: instance, port, adminPort }),
+    onLeave: ({ instance }) => balancer.remove(instance),
+  });
+  while (balancer.known.length < options.apis) await delay(20, undefined, { signal });
+  say(
+    `Tally answers on http://127.0.0.1:${balancer.port}: ${options.apis} API and ${options.workers} worker processes`,
+  );
+
+  const scenery: Scenery = {
+    ...{ apis, workers, stores, networks, backlog, random, signal },
+    now: () => record.nowMs,
+    excuse: (excuse) => void excuses.push(excuse),
+  };
+  const watch = new Watch({ ...options, record, backlog, apis, workers });
+  const idleMs = [SECOND / 2, 2 * shutdownDelayMs(environment)] as const;
+  const clients = new Clients({ ...{ balancer, record, idleMs, random }, connections: options.connections });
+  const events: Happened[] = [];
+  let loadMs: number;
+  try {
+    await perform(options, scenery, watch, events);
+  } finally {
+    await clients.stop();
+    loadMs = record.nowMs;
+    watch.happening = 'waiting until all is logged';
+    await watch.stop(signal.aborted);
+  }
+
+  const fresh = await askOnce({ balancer, record });
+  if (!(await backlog.loggedUntil(Date.now(), LOGGED_MS, signal)))
+    say('What was accepted is still not all logged.');
+  using influx = new Influx(readVariables(INFLUX_VARIABLES, environment));
+  const stored = await readOperations(influx);
+  const logTimes = await backlog.logTimes();
+  const { sent, acknowledged, misanswered, failed } = record;
+  const ended = () => [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
+  const judged = () =>
+    judge({ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended: ended() });
+  await options.hold?.({ port: balancer.port, apis, workers, environment });
+  await apis.stop();
+  await workers.stop();
+  return {
+    ...{ judgement: judged(), events, record, excuses, ended: ended(), samples: watch.samples, logTimes },
+    loadMs,
+  };
+}
+
+/** Lets each step happen in its time or, when that is past, as soon as the one before it is over. */
+async function perform(
+  options: DrillOptions,
+  scenery: Scenery,
+  watch: Watch,
+  events: Happened[],
+): Promise<void> {
+  const { plan, durationMs, signal, say } = options;
+  const { now } = scenery;
+  const until = (ms: number) => delay(Math.max(0, ms - now()), undefined, { signal });
+  const began = now();
+  const apart = durationMs / (plan.length + 1);
+  for (const [index, step] of plan.entries()) {
+    watch.happening = 'load alone';
+    await until(began + apart * (index + 1));
+    watch.happening = step.join(' and ');
+    events.push(...(await happen(step, scenery, say)));
+  }
+  watch.happening = 'load alone';
+  await until(began + durationMs);
+}
+
+async function happen(step: Step, scenery: Scenery, say: DrillOptions['say']): Promise<Happened[]> {
+  const { now, backlog, excuse, signal } = scenery;
+  const chosen = step.flatMap((what) => {
+    const event = EVENTS.get(what);
+    return event ? { what, event } : [];
+  });
+  say(chosen.map(({ what, event }) => `${what}: ${event.summary}`).join('; '));
+  const hits = chosen.flatMap(({ event }) => event.hits);
+  const [fromMs, at] = [now(), new Date().toISOString()];
+  const done = await Promise.all(
+    chosen.map(async ({ what, event }) => {
+      const target = await event.run(scenery);
+      const graceful = event.graceful === true;
+      return { what, target, graceful, at, fromMs, healedMs: now(), recoveryMs: undefined };
+    }),
+  );
+  const [healedMs, healedAt] = [now(), Date.now()];
+  if (hits.includes('redis') && hits.includes('postgres'))
+    excuse({ why: 'no store', fromMs, toMs: healedMs + BACK_MS });
+  if (chosen.every(({ event }) => event.graceful)) return done;
+  const recovered = await backlog.loggedUntil(healedAt, LOGGED_MS, signal);
+  const recoveryMs = recovered ? now() - healedMs : Infinity;
+  return done.map((one) => (one.graceful ? one : { ...one, recoveryMs }));
+}
+
+/** A store that failed is asked once a second whether it is back, and given half a second to say so. */
+const BACK_MS = 2 * SECOND;
+
+interface WatchOptions extends Pick<DrillOptions, 'onProgress'> {
+  readonly record: RequestRecord;
+  readonly backlog: Backlog;
+  readonly apis: Fleet;
+  readonly workers: Fleet;
+}
+
+/** Samples how it goes. */
+class Watch {
+  readonly samples: Progress[] = [];
+  happening = '';
+  readonly #options: WatchOptions;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** Resolves when nothing is waiting to be logged any more, or at once. */
+  async stop(atOnce: boolean): Promise<void> {
+    const { backlog } = this.#options;
+    if (!atOnce) await backlog.loggedUntil(Date.now(), LOGGED_MS).catch(() => false);
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const { record, backlog, apis, workers, onProgress } = this.#options;
+    while (!signal.aborted) {
+      const unlogged = await backlog.unlogged();
+      const sample = {
+        ms: record.nowMs,
+        sent: record.sent,
+        answered: record.acknowledged.size,
+        failed: record.failed.length,
+        inFlight: record.inFlight,
+        unlogged,
+        apis: apis.running.length,
+        workers: workers.running.length,
+        happening: this.happening,
+      };
+      this.samples.push(sample);
+      onProgress(sample);
+      await delay(SAMPLE_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+function requireOwnStores({ plan, stores }: DrillOptions): void {
+  for (const name of plan.flat()) {
+    const { harms, stalls } = EVENTS.get(name) ?? {};
+    const store = harms && stores[harms];
+    if (store?.external)
+      throw new PlanError(
+        `"${name}" harms a server, and ${store.origin} names one that is not ours: unset it to get one that is`,
+      );
+    if (stalls && stores[stalls].external)
+      throw new PlanError(`"${name}" needs a server of our own; unset ${stores[stalls].origin} to get one`);
+  }
+}
+
+function stalledStores(plan: readonly Step[]): ReadonlySet<StoreName> {
+  return new Set(plan.flat().flatMap((name) => EVENTS.get(name)?.stalls ?? []));
+}
+
+const shutdownDelayMs = (environment: Settings) =>
+  parseDuration(environment['SHUTDOWN_DELAY'] ?? '') ?? SECOND;
+
+/**
+ * Runs a command of `tally` as a user would.
+ *
+ * @throws {Error} with its words when its exit code is not 0.
+ */
+async function runTally(args: readonly string[], env: Settings): Promise<void> {
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let words = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data: Buffer) => (words += data.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`tally ${args.join(' ')} ended with ${code}: ${words}`);
+}

@@ -1,0 +1,198 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { MINUTE } from '../shared/duration.js';
+import type { Backlog } from './backlog.js';
+import type { Fleet } from './fleet.js';
+import type { Excuse } from './judgement.js';
+import type { Networks } from './networks.js';
+import type { Random } from './random.js';
+import type { StoreName, Store } from './stores/store.js';
+
+/** What events happen to. */
+export interface Scenery {
+  readonly apis: Fleet;
+  readonly workers: Fleet;
+  readonly stores: Readonly<Record<StoreName, Store>>;
+  readonly networks: Networks;
+  readonly backlog: Backlog;
+  readonly random: Random;
+  /** Milliseconds since the drill began. */
+  readonly now: () => number;
+  /** Requests that this explains may fail. */
+  readonly excuse: (excuse: Excuse) => void;
+  readonly signal: AbortSignal;
+}
+
+type Part = 'api' | 'worker' | StoreName;
+
+/** Something that happens to a running Tally, and that it is brought back from. */
+export interface DrillEvent {
+  readonly summary: string;
+  /** What it happens to: two events that share none of it may happen at once. */
+  readonly hits: readonly Part[];
+  /** Done on purpose and with care: no request may fail. */
+  readonly graceful?: true;
+  /** The server itself is stopped or killed, or loses its data: it must be one of our own. */
+  readonly harms?: StoreName;
+  /** It happens on the way to this store. */
+  readonly stalls?: StoreName;
+  /** Redis forgets what it held. */
+  readonly forgets?: true;
+  /** Resolves when all is healed, with what it happened to. */
+  readonly run: (scenery: Scenery) => Promise<string>;
+}
+
+/** How long a store is away: at the least and at the most, in milliseconds. */
+const AWAY_MS = [500, 2_000] as const;
+const STALLED_MS = [500, 3_000] as const;
+const OUTAGE_MS = [5_000, 8_000] as const;
+
+const CAUGHT_UP_MS = MINUTE;
+
+const STORES = ['redis', 'postgres', 'influxdb'] as const;
+
+const both = ({ apis, workers }: Scenery) => [apis, workers];
+
+const STORE_EVENTS = STORES.flatMap((store): readonly (readonly [string, DrillEvent])[] => [
+  [
+    `restart-${store}`,
+    {
+      summary: `${store} is stopped gracefully and started again`,
+      hits: [store],
+      harms: store,
+      run: async ({ stores }) => {
+        await stores[store].stop();
+        await stores[store].start();
+        return store;
+      },
+    },
+  ],
+  [
+    `kill-${store}`,
+    {
+      summary: `kill -9 of ${store}, which comes back with its data a moment later`,
+      hits: [store],
+      harms: store,
+      run: (scenery) => outage(scenery, store, AWAY_MS),
+    },
+  ],
+  [
+    `stall-${store}`,
+    {
+      summary: `the network to ${store} stalls: connections stay, and nothing passes`,
+      hits: [store],
+      stalls: store,
+      run: async ({ networks, random, signal }) => {
+        networks.stall(store);
+        try {
+          await delay(random.between(...STALLED_MS), undefined, { signal });
+        } finally {
+          networks.resume(store);
+        }
+        return store;
+      },
+    },
+  ],
+]);
+
+export const EVENTS: ReadonlyMap<string, DrillEvent> = new Map<string, DrillEvent>([
+  [
+    'roll',
+    {
+      summary: 'a rolling update of all API and worker processes',
+      hits: ['api', 'worker'],
+      graceful: true,
+      run: async (scenery) => {
+        await Promise.all(both(scenery).map((fleet) => fleet.roll()));
+        return 'api, worker';
+      },
+    },
+  ],
+  ...(['api', 'worker'] as const).flatMap((kind): readonly (readonly [string, DrillEvent])[] => [
+    [
+      `roll-${kind}`,
+      {
+        summary: `a rolling update of all ${kind} processes`,
+        hits: [kind],
+        graceful: true,
+        run: async (scenery) => {
+          await fleetOf(scenery, kind).roll();
+          return kind;
+        },
+      },
+    ],
+    [
+      `scale-${kind}`,
+      {
+        summary: `half as many ${kind} processes more, then half as many, then as before`,
+        hits: [kind],
+        graceful: true,
+        run: async (scenery) => {
+          const fleet = fleetOf(scenery, kind);
+          const { replicas } = fleet;
+          const steps = [replicas + Math.ceil(replicas / 2), Math.ceil(replicas / 2), replicas];
+          for (const step of steps) await fleet.scale(step);
+          return `${kind}: ${[replicas, ...steps].join(', ')}`;
+        },
+      },
+    ],
+    [
+      `kill-${kind}`,
+      {
+        summary: `kill -9 of one ${kind} process, which is replaced`,
+        hits: [kind],
+        run: (scenery) => kill(scenery, kind),
+      },
+    ],
+  ]),
+  ...STORE_EVENTS,
+  [
+    'flush-redis',
+    {
+      summary: 'FLUSHALL: Redis forgets everything',
+      hits: ['redis'],
+      harms: 'redis',
+      forgets: true,
+      // What Postgres missed and Redis then forgets is lost by both: that is not promised.
+      run: async ({ backlog, signal }) => {
+        if (!(await backlog.ledgerHasAll(CAUGHT_UP_MS, signal)))
+          throw new Error('flush-redis: the ledger did not catch up with the queue within a minute');
+        await backlog.flushRedis();
+        return 'redis';
+      },
+    },
+  ],
+  [
+    'outage-influxdb',
+    {
+      summary: 'InfluxDB is down for some seconds',
+      hits: ['influxdb'],
+      harms: 'influxdb',
+      run: (scenery) => outage(scenery, 'influxdb', OUTAGE_MS),
+    },
+  ],
+]);
+
+function fleetOf({ apis, workers }: Scenery, kind: 'api' | 'worker'): Fleet {
+  return kind === 'api' ? apis : workers;
+}
+
+async function kill(scenery: Scenery, kind: 'api' | 'worker'): Promise<string> {
+  const { random, now, excuse } = scenery;
+  const fromMs = now();
+  const { instance, forgotten, replaced } = await fleetOf(scenery, kind).kill(random);
+  await forgotten;
+  if (kind === 'api') excuse({ why: 'killed', endpoint: instance, fromMs, toMs: now() });
+  await replaced;
+  return instance;
+}
+
+async function outage(
+  { stores, random, signal }: Scenery,
+  store: StoreName,
+  awayMs: readonly [number, number],
+): Promise<string> {
+  await stores[store].kill();
+  await delay(random.between(...awayMs), undefined, { signal });
+  await stores[store].start();
+  return store;
+}

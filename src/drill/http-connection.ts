@@ -1,0 +1,144 @@
+import { connect, type Socket } from 'node:net';
+
+/** What came of one request; `broken` says what was seen of the connection's end. */
+export type Reply =
+  | { readonly kind: 'answered'; readonly status: number; readonly body: string }
+  | { readonly kind: 'broken'; readonly reason: string }
+  | { readonly kind: 'timedOut' };
+
+interface Waiting {
+  readonly resolve: (reply: Reply) => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  /** Where the next answer begins. */
+  readonly end: number;
+  readonly last: boolean;
+}
+
+/** No answer's head is longer. */
+const MOST_HEAD = 16 * 1024;
+
+/**
+ * One HTTP/1.1 connection, spoken to the byte: nothing is retried, nothing is reconnected, and requests may be
+ * pipelined. It is open from its making until the server asks it to go (`Connection: close`), it breaks, or `close`.
+ */
+export class HttpConnection {
+  readonly #socket: Socket;
+  readonly #waiting: Waiting[] = [];
+  #received = '';
+  #open = true;
+  #localPort: number | undefined;
+
+  constructor(port: number) {
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#socket.setEncoding('latin1');
+    this.#socket.once('connect', () => (this.#localPort = this.#socket.localPort));
+    this.#socket.on('data', (data: string) => this.#read(data));
+    this.#socket.on('end', () => this.#break('closed by the server'));
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#break(error.code ?? error.message));
+    this.#socket.on('close', () => this.#break('closed'));
+  }
+
+  /** Whether another request may be sent on it. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** By which the other side knows it; `undefined` while it was never connected. */
+  get localPort(): number | undefined {
+    return this.#localPort;
+  }
+
+  /** Sends `POST path` with these bodies in one go; each reply in its turn. */
+  post(path: string, bodies: readonly string[], { last = false, timeoutMs = 30_000 } = {}): Promise<Reply>[] {
+    const head = `POST ${path} HTTP/1.1\r\nHost: drill\r\nContent-Type: application/json\r\n`;
+    const text = bodies.map((body, index) => {
+      const close = last && index === bodies.length - 1 ? 'Connection: close\r\n' : '';
+      return `${head}${close}Content-Length: ${body.length}\r\n\r\n${body}`;
+    });
+    const replies = bodies.map(() => new Promise<Reply>((resolve) => this.#waiting.push({ resolve })));
+    if (this.#open) this.#socket.write(text.join(''));
+    else this.#fail({ kind: 'broken', reason: 'sent on a connection that was closed' });
+    const limit = setTimeout(() => this.#giveUp(), timeoutMs);
+    void Promise.all(replies).then(() => clearTimeout(limit));
+    return replies;
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#socket.destroy();
+  }
+
+  #read(data: string): void {
+    this.#received += data;
+    for (let answer = this.#next(); answer; answer = this.#next()) {
+      this.#received = this.#received.slice(answer.end);
+      this.#waiting.shift()?.resolve({ kind: 'answered', status: answer.status, body: answer.body });
+      if (!answer.last) continue;
+      this.#open = false;
+      this.#fail({ kind: 'broken', reason: 'closed after an earlier answer' });
+      this.#socket.end();
+      return;
+    }
+  }
+
+  /** The next answer, if all of it is there. */
+  #next(): Answer | undefined {
+    const end = this.#received.indexOf('\r\n\r\n');
+    if (end === -1 && this.#received.length < MOST_HEAD) return undefined;
+    const head = this.#received.slice(0, end);
+    const [, status] = /^HTTP\/1\.1 (\d{3})/.exec(head) ?? [];
+    const found = readBody(head, this.#received, end + 4);
+    if (status === undefined || found === 'unreadable') {
+      this.#break('not an answer that can be read');
+      return undefined;
+    }
+    return found && { ...found, status: Number(status), last: /\r\nconnection: *close/i.test(head) };
+  }
+
+  #giveUp(): void {
+    this.#open = false;
+    this.#fail({ kind: 'timedOut' });
+    this.#socket.destroy();
+  }
+
+  #break(reason: string): void {
+    this.#open = false;
+    const midway = this.#received === '' ? '' : ' in the middle of an answer';
+    this.#fail({ kind: 'broken', reason: `${reason}${midway}` });
+    this.#socket.destroy();
+  }
+
+  #fail(reply: Reply): void {
+    for (const { resolve } of this.#waiting.splice(0)) resolve(reply);
+  }
+}
+
+/** The body that begins at `from`, and where it ends; `undefined` while it is not all there. */
+function readBody(
+  head: string,
+  text: string,
+  from: number,
+): Pick<Answer, 'body' | 'end'> | 'unreadable' | undefined {
+  const [, length] = /\r\ncontent-length: *(\d+)/i.exec(head) ?? [];
+  if (length !== undefined) {
+    const end = from + Number(length);
+    return text.length < end ? undefined : { body: text.slice(from, end), end };
+  }
+  if (!/\r\ntransfer-encoding: *chunked/i.test(head)) return 'unreadable';
+  let body = '';
+  for (let start = from; ;) {
+    const line = text.indexOf('\r\n', start);
+    if (line === -1) return undefined;
+    const size = parseInt(text.slice(start, line), 16);
+    if (!(size >= 0)) return 'unreadable';
+    const end = line + 2 + size + 2;
+    if (text.length < end) return undefined;
+    if (size === 0) return { body, end };
+    body += text.slice(line + 2, end - 2);
+    start = end;
+  }
+}

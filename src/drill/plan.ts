@@ -1,0 +1,58 @@
+import { EVENTS } from './events.js';
+import type { Random } from './random.js';
+
+/** Names of events that happen at the same time. */
+export type Step = readonly string[];
+
+/** A plan that cannot be understood. */
+export class PlanError extends Error {
+  readonly code = 'PLAN';
+}
+
+/** Each thing that a minute has room for. */
+export const DEFAULT_PLAN = 'roll,kill-api,kill-redis,kill-postgres,outage-influxdb,kill-worker,roll';
+
+/** One in so many random steps is of two events at once. */
+const SECOND_IN = 3;
+
+/**
+ * Reads a plan: names of events separated by commas, `+` between those that happen at once, and `*N` behind a step that
+ * is to be repeated; or a number of random steps.
+ *
+ * @throws {PlanError} that names what there is no event for.
+ */
+export function readPlan(text: string, random: Random): readonly Step[] {
+  if (/^\d+$/.test(text)) return Array.from({ length: Number(text) }, () => draw(random));
+  return text.split(',').flatMap((part) => {
+    const [, names = '', times = '1'] = /^([^*]*)(?:\*(\d+))?$/.exec(part.trim()) ?? [];
+    const step = names.split('+').map((name) => name.trim());
+    const unknown = step.filter((name) => !EVENTS.has(name));
+    if (unknown.length > 0)
+      throw new PlanError(
+        `there is no event "${unknown.join('", "')}"; there are ${[...EVENTS.keys()].join(', ')}`,
+      );
+    if (step.length > 1 && !mayCoincide(step))
+      throw new PlanError(`"${names}": these cannot happen at once, or lose what both stores had`);
+    return Array.from({ length: Number(times) }, () => step);
+  });
+}
+
+function draw(random: Random): Step {
+  const names = [...EVENTS.keys()];
+  const first = random.pick(names);
+  const seconds = names.filter((name) => mayCoincide([first, name]));
+  return random.between(1, SECOND_IN) > 1 || seconds.length === 0 ? [first] : [first, random.pick(seconds)];
+}
+
+/**
+ * Whether events may happen at the same time. What both stores lose together is lost, so Redis never forgets while
+ * Postgres is away; and a worker that ends without Redis cannot account for all it held, which is right to say.
+ */
+function mayCoincide(step: Step): boolean {
+  const events = step.flatMap((name) => EVENTS.get(name) ?? []);
+  const hits = events.flatMap((event) => event.hits);
+  if (new Set(hits).size < hits.length) return false;
+  if (events.some(({ forgets }) => forgets) && hits.includes('postgres')) return false;
+  const workersEnd = events.some(({ graceful, hits: own }) => graceful && own.includes('worker'));
+  return !(workersEnd && (hits.includes('redis') || hits.includes('postgres')));
+}

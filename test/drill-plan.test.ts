@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { EVENTS } from '../src/drill/events.js';
+import { DEFAULT_PLAN, readPlan } from '../src/drill/plan.js';
+import { Random } from '../src/drill/random.js';
+
+const read = (text: string, seed = 1) => readPlan(text, new Random(seed));
+
+describe('a plan', () => {
+  test('is events one after the other, at once, or repeated', () => {
+    expect(read('roll, kill-api+kill-redis,roll-worker*2')).toEqual([
+      ['roll'],
+      ['kill-api', 'kill-redis'],
+      ['roll-worker'],
+      ['roll-worker'],
+    ]);
+  });
+
+  test('of nobody is made of events that there are', () => {
+    expect(
+      read(DEFAULT_PLAN)
+        .flat()
+        .every((name) => EVENTS.has(name)),
+    ).toBe(true);
+  });
+
+  test('is random by its number, and the same for the same seed', () => {
+    expect(read('40')).toHaveLength(40);
+    expect(read('40', 7)).toEqual(read('40', 7));
+    expect(read('40', 7)).not.toEqual(read('40', 8));
+  });
+
+  test('at random has every event, and some at once', () => {
+    const plan = read('400');
+    expect(new Set(plan.flat())).toEqual(new Set(EVENTS.keys()));
+    expect(plan.some((step) => step.length === 2)).toBe(true);
+  });
+
+  test('lets Redis forget nothing that Postgres missed, neither at random', () => {
+    for (const [, ...others] of read('2000').filter(([first]) => first === 'flush-redis'))
+      expect(others.join()).not.toContain('postgres');
+    expect(() => read('flush-redis+kill-postgres')).toThrow('cannot happen at once');
+  });
+
+  test.each(['', 'rol', 'roll,,kill-api', 'roll*', 'roll*x', 'kill-api+kill-cat'])(
+    'that nobody can follow is refused: "%s"',
+    (text) => {
+      expect(() => read(text)).toThrow('there is no event');
+    },
+  );
+
+  test('with the same thing hit twice at once is refused', () => {
+    expect(() => read('kill-redis+stall-redis')).toThrow('cannot happen at once');
+  });
+});
