@@ -31,7 +31,7 @@ const failure: FailedRequest = {
   earlier: 7,
   idleMs: 0,
 };
-const killed: Excuse = { why: 'killed', endpoint: 'a', fromMs: 100, toMs: 200 };
+const killed: Excuse = { why: 'killed', endpoint: 'a', fromMs: 100, goneMs: 105, toMs: 200 };
 
 /** A drill of three requests, all answered and stored, but for what is given. */
 const evidence = (given: Partial<Evidence> = {}): Evidence => ({
@@ -155,6 +155,11 @@ describe('a request may fail', () => {
     const late = { ...failure, sentMs: 150, endedMs: 151 };
     const { verdict, requests } = judged({ failed: [late], excuses: [killed] });
     expect([verdict, requests.killed, requests.excused]).toEqual(['pass', 0, 1]);
+  });
+
+  test('at the balancer while there is no store, because nothing is ready then', () => {
+    const excuses: Excuse[] = [{ why: 'no store', fromMs: 100, toMs: 200 }];
+    expect(judged({ failed: [{ ...failure, endpoint: undefined }], excuses }).verdict).toBe('pass');
   });
 
   test('with a refusal while there is no store', () => {

@@ -6,10 +6,11 @@ import { audit } from './audit.js';
 import { clear } from './clear.js';
 import { UndecidedError, UsageError, type Command, type Terminal, type Values } from './command.js';
 import { count } from './count.js';
+import { drill } from './drill.js';
 import { quarantine } from './quarantine.js';
 import { setup } from './setup.js';
 
-const COMMANDS: readonly Command[] = [setup, count, audit, clear, quarantine];
+const COMMANDS: readonly Command[] = [setup, count, audit, clear, quarantine, drill];
 
 const HELP = `Usage: tally COMMAND [OPTIONS]
 

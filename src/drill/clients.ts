@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
 import { HttpConnection, type Reply } from './http-connection.js';
@@ -50,6 +51,7 @@ export class Clients {
 
   constructor(options: ClientsOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#stop.signal); // every idle client is one
     this.#running = Array.from({ length: options.connections }, (_, index) =>
       this.#run(KINDS[index % KINDS.length] ?? 'busy'),
     );

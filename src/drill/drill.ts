@@ -39,8 +39,8 @@ export interface DrillOptions {
   readonly say: (line: string) => void;
   /** Told every half second how it goes. */
   readonly onProgress: (progress: Progress) => void;
-  /** Called when all is judged and still running; what it awaits keeps it running. */
-  readonly hold?: (running: Running) => Promise<void>;
+  /** Told the result so far while all is still running; what it awaits keeps it running. */
+  readonly hold?: (running: Running, result: DrillResult) => Promise<void>;
 }
 
 /** How it goes at one moment. */
@@ -77,7 +77,6 @@ export interface DrillResult {
   readonly judgement: Judgement;
   readonly events: readonly Happened[];
   readonly record: RequestRecord;
-  readonly excuses: readonly Excuse[];
   readonly ended: readonly Ended[];
   readonly samples: readonly Progress[];
   readonly logTimes: LogTimes;
@@ -160,17 +159,16 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   using influx = new Influx(readVariables(INFLUX_VARIABLES, environment));
   const stored = await readOperations(influx);
   const logTimes = await backlog.logTimes();
-  const { sent, acknowledged, misanswered, failed } = record;
-  const ended = () => [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
-  const judged = () =>
-    judge({ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended: ended() });
-  await options.hold?.({ port: balancer.port, apis, workers, environment });
+  const result = (): DrillResult => {
+    const ended = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
+    const { sent, acknowledged, misanswered, failed } = record;
+    const judgement = judge({ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended });
+    return { judgement, events, record, ended, samples: watch.samples, logTimes, loadMs };
+  };
+  await options.hold?.({ port: balancer.port, apis, workers, environment }, result());
   await apis.stop();
   await workers.stop();
-  return {
-    ...{ judgement: judged(), events, record, excuses, ended: ended(), samples: watch.samples, logTimes },
-    loadMs,
-  };
+  return result();
 }
 
 /** Lets each step happen in its time or, when that is past, as soon as the one before it is over. */
@@ -180,7 +178,7 @@ async function perform(
   watch: Watch,
   events: Happened[],
 ): Promise<void> {
-  const { plan, durationMs, signal, say } = options;
+  const { plan, durationMs, signal } = options;
   const { now } = scenery;
   const until = (ms: number) => delay(Math.max(0, ms - now()), undefined, { signal });
   const began = now();
@@ -189,13 +187,17 @@ async function perform(
     watch.happening = 'load alone';
     await until(began + apart * (index + 1));
     watch.happening = step.join(' and ');
-    events.push(...(await happen(step, scenery, say)));
+    events.push(...(await happen(step, scenery, options)));
   }
   watch.happening = 'load alone';
   await until(began + durationMs);
 }
 
-async function happen(step: Step, scenery: Scenery, say: DrillOptions['say']): Promise<Happened[]> {
+async function happen(
+  step: Step,
+  scenery: Scenery,
+  { say, probeMs, lagMs }: DrillOptions,
+): Promise<Happened[]> {
   const { now, backlog, excuse, signal } = scenery;
   const chosen = step.flatMap((what) => {
     const event = EVENTS.get(what);
@@ -213,7 +215,7 @@ async function happen(step: Step, scenery: Scenery, say: DrillOptions['say']): P
   );
   const [healedMs, healedAt] = [now(), Date.now()];
   if (hits.includes('redis') && hits.includes('postgres'))
-    excuse({ why: 'no store', fromMs, toMs: healedMs + BACK_MS });
+    excuse({ why: 'no store', fromMs, toMs: healedMs + BACK_MS + probeMs + lagMs });
   if (chosen.every(({ event }) => event.graceful)) return done;
   const recovered = await backlog.loggedUntil(healedAt, LOGGED_MS, signal);
   const recoveryMs = recovered ? now() - healedMs : Infinity;

@@ -180,8 +180,9 @@ async function kill(scenery: Scenery, kind: 'api' | 'worker'): Promise<string> {
   const { random, now, excuse } = scenery;
   const fromMs = now();
   const { instance, forgotten, replaced } = await fleetOf(scenery, kind).kill(random);
+  const goneMs = now();
   await forgotten;
-  if (kind === 'api') excuse({ why: 'killed', endpoint: instance, fromMs, toMs: now() });
+  if (kind === 'api') excuse({ why: 'killed', endpoint: instance, fromMs, goneMs, toMs: now() });
   await replaced;
   return instance;
 }

@@ -5,8 +5,14 @@ import { judgeOperations, type StoredOperation } from './verdict.js';
 /** Why a request may fail; times are milliseconds of the drill. */
 export type Excuse =
   /** It was on its way to a process that was killed, or was sent there before the balancer had heard of it. */
-  | { readonly why: 'killed'; readonly endpoint: string; readonly fromMs: number; readonly toMs: number }
-  /** Neither store was there: what cannot be kept is refused. */
+  | {
+      readonly why: 'killed';
+      readonly endpoint: string;
+      readonly fromMs: number;
+      readonly goneMs: number;
+      readonly toMs: number;
+    }
+  /** Neither store was there: what cannot be kept is refused, and with nothing ready nothing is reached. */
   | { readonly why: 'no store'; readonly fromMs: number; readonly toMs: number };
 
 /** All that a drill has seen, and what the stores hold after it. */
@@ -24,7 +30,7 @@ export interface Evidence {
   readonly fresh: boolean;
 }
 
-export interface Requests {
+interface Requests {
   readonly sent: number;
   readonly answered: number;
   readonly refused: number;
@@ -38,7 +44,7 @@ export interface Requests {
   readonly unexplained: number;
 }
 
-export interface Operations {
+interface Operations {
   readonly acknowledged: number;
   readonly stored: number;
   readonly lost: number;
@@ -101,15 +107,16 @@ function judgeRequests({ sent, acknowledged, failed, excuses }: Evidence): Reque
 const withoutOutcome = ({ sent, acknowledged, failed }: Evidence) => sent - acknowledged.size - failed.length;
 
 /** Why a request may have failed, if it may. */
-export function excuseOf(
+function excuseOf(
   { kind, endpoint, sentMs, endedMs }: FailedRequest,
   excuses: readonly Excuse[],
 ): 'in flight' | 'too late' | 'no store' | undefined {
   for (const excuse of excuses) {
     if (sentMs > excuse.toMs || endedMs < excuse.fromMs) continue;
-    if (excuse.why === 'no store' && kind === 'refused') return 'no store';
+    const notReached = kind === 'reset' && endpoint === undefined;
+    if (excuse.why === 'no store' && (kind === 'refused' || notReached)) return 'no store';
     if (excuse.why === 'killed' && kind === 'reset' && excuse.endpoint === endpoint)
-      return sentMs <= excuse.fromMs ? 'in flight' : 'too late';
+      return sentMs <= excuse.goneMs ? 'in flight' : 'too late';
   }
   return undefined;
 }
@@ -148,7 +155,7 @@ function receiptFault({ kind, instance, why, ending }: Ended, answered: number):
   const name = `the ${kind} ${instance}`;
   const { code, signal, receipt } = ending;
   const end = signal ?? `exit code ${code}`;
-  if (why === 'by itself') return `${name} ended by itself with ${end}`;
+  if (why === 'by itself') return `${name} ended by itself with ${end}: ${ending.fatal ?? 'no word why'}`;
   if (!receipt) return `${name} ended with ${end} and without a receipt`;
   const { accepted, cut = 0, unaccounted } = receipt as Readonly<Record<string, number>>;
   if (code !== 0) return `${name} ended with ${end} and ${unaccounted} unaccounted`;

@@ -14,12 +14,17 @@ export interface Ending {
   readonly receipt: LogLine | undefined;
   /** From the signal to the end, when it was asked to end. */
   readonly ms: number;
+  /** What it said of a fatal error. */
+  readonly fatal?: string;
 }
 
 export interface TallyProcessOptions {
   readonly kind: 'api' | 'worker';
   readonly env: Readonly<Record<string, string>>;
 }
+
+/** As pino numbers its levels. */
+const FATAL = 60;
 
 const READY_MS = 15 * SECOND;
 
@@ -47,13 +52,18 @@ export class TallyProcess implements AsyncDisposable {
     });
     if (this.#child.stdout) createInterface(this.#child.stdout).on('line', (line) => this.#read(line));
     this.#child.stderr?.on('data', (data: Buffer) => (this.#errors += data.toString()));
-    const killWithUs = () => this.#child.kill('SIGKILL');
-    process.once('exit', killWithUs);
+    mustNotOutliveUs(this.#child);
     this.#ended = new Promise((resolve) => {
       this.#child.once('close', (code, signal) => {
-        process.off('exit', killWithUs);
         const receipt = this.#log.find(({ msg }) => msg === 'receipt');
-        resolve({ code, signal, receipt, ms: performance.now() - this.#signalledAt });
+        const fatal = this.#fatal();
+        resolve({
+          code,
+          signal,
+          receipt,
+          ms: performance.now() - this.#signalledAt,
+          ...(fatal && { fatal }),
+        });
         for (const watch of this.#watchers) watch();
       });
     });
@@ -150,6 +160,12 @@ export class TallyProcess implements AsyncDisposable {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await this.kill();
   }
 
+  #fatal(): string {
+    const line = this.#log.find(({ level }) => level === FATAL);
+    const { stack } = (line?.['err'] ?? {}) as { readonly stack?: string };
+    return [line?.msg, stack, this.#errors].filter(Boolean).join('\n');
+  }
+
   #read(line: string): void {
     try {
       this.#log.push(JSON.parse(line) as LogLine);
@@ -158,4 +174,20 @@ export class TallyProcess implements AsyncDisposable {
     }
     for (const watch of this.#watchers) watch();
   }
+}
+
+const children = new Set<ChildProcess>();
+
+function killChildren(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+/** One listener for all of them. */
+function mustNotOutliveUs(child: ChildProcess): void {
+  if (children.size === 0) process.on('exit', killChildren);
+  children.add(child);
+  child.once('close', () => {
+    children.delete(child);
+    if (children.size === 0) process.off('exit', killChildren);
+  });
 }

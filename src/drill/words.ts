@@ -1,0 +1,140 @@
+import type { DrillResult, Happened, Progress, Running } from './drill.js';
+import type { Ended } from './fleet.js';
+import { percentile, type Judgement } from './judgement.js';
+
+/** A line of a table; a bad one says that something does not hold. */
+export interface Row {
+  readonly name: string;
+  readonly value: string;
+  readonly bad?: boolean;
+}
+
+const NAME_WIDTH = 48;
+
+const count = (name: string, value: number, bad = false): Row => ({ name, value: thousands(value), bad });
+
+const mustBeNone = (name: string, value: number) => count(name, value, value > 0);
+
+export function requestRows({ requests, unexplained }: Judgement): readonly Row[] {
+  const { sent, answered, refused, reset, timedOut, killed, excused } = requests;
+  const clients = Object.entries(unexplained).map(([client, failed]) => `${failed} ${client}`);
+  return [
+    count('requests', sent),
+    count('answered with 200', answered),
+    count('refused, reset or timed out', refused + reset + timedOut),
+    count('  in flight on a killed process', killed),
+    count('  sent to it before the balancer knew, or no store', excused),
+    mustBeNone(
+      `  for no good reason${clients.length > 0 ? `: ${clients.join(', ')}` : ''}`,
+      requests.unexplained,
+    ),
+  ];
+}
+
+export function operationRows({ operations }: Judgement): readonly Row[] {
+  const { stored, lost, twice, wrong, invented } = operations;
+  return [
+    count('operations in InfluxDB', stored),
+    mustBeNone('acknowledged and lost', lost),
+    mustBeNone('counted twice', twice),
+    mustBeNone('with another result', wrong),
+    mustBeNone('that nobody asked for', invented),
+  ];
+}
+
+/** What was measured on the way. */
+export function factsOf({ record, logTimes, ended, loadMs, events }: DrillResult): readonly Row[] {
+  const failed = new Set(record.failed.map(({ serial }) => serial));
+  const took = record.tookMs
+    .filter((_, index) => !failed.has(index + 1))
+    .sort((one, other) => one - other)
+    .map((ms) => ({ ms, operations: 1 }));
+  const three = (values: typeof took | typeof logTimes, write: (ms: number) => string) =>
+    [0.5, 0.99, 1].map((share) => write(percentile(share, values))).join(' / ');
+  return [
+    { name: 'answers per second', value: thousands(Math.round((record.acknowledged.size / loadMs) * 1_000)) },
+    { name: 'answered after, p50 / p99 / max', value: three(took, (ms) => `${ms.toFixed(0)} ms`) },
+    { name: 'accepted to logged, p50 / p99 / max', value: three(logTimes, seconds) },
+    { name: 'events', value: String(events.length) },
+    ...longestEnds(ended),
+  ];
+}
+
+function longestEnds(ended: readonly Ended[]): Row[] {
+  return (['api', 'worker'] as const).flatMap((kind) => {
+    const asked = ended.filter((one) => one.kind === kind && one.why === 'asked');
+    const longest = asked.reduce((most, { ending }) => Math.max(most, ending.ms), 0);
+    const name = `${kind} processes asked to end; the slowest took`;
+    return asked.length > 0 ? { name, value: `${asked.length}; ${seconds(longest)}` } : [];
+  });
+}
+
+/** When, what, to what, how long until it was back, and until all that was accepted before was logged. */
+export function eventRows(events: readonly Happened[]): readonly (readonly string[])[] {
+  return events.map(({ what, target, fromMs, healedMs, recoveryMs }) => [
+    seconds(fromMs),
+    what,
+    target,
+    seconds(healedMs - fromMs),
+    recoveryMs === undefined ? '' : recoveryMs === Infinity ? 'never' : seconds(recoveryMs),
+  ]);
+}
+
+/** The verdict for a terminal. */
+export function describeResult(result: DrillResult): string {
+  const { judgement } = result;
+  const line = ({ name, value, bad }: Row) =>
+    `${bad ? '✗ ' : '  '}${name.padEnd(NAME_WIDTH)}${value.padStart(12)}`;
+  const tables = [requestRows(judgement), operationRows(judgement), factsOf(result)];
+  return [
+    ...tables.map((rows) => rows.map(line).join('\n')),
+    ...(result.events.length > 0 ? [eventTable(result.events)] : []),
+    judgement.verdict === 'pass'
+      ? 'PASS: everything acknowledged is stored, once, and as it was asked for.'
+      : `FAIL:\n${judgement.broken.map((fault) => `  ${fault}`).join('\n')}`,
+  ].join('\n\n');
+}
+
+function eventTable(events: readonly Happened[]): string {
+  const rows = [['at', 'event', 'to', 'back after', 'all logged after'], ...eventRows(events)];
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) => `  ${row.map((cell, column) => cell.padEnd((widths[column] ?? 0) + 2)).join('')}`.trimEnd())
+    .join('\n');
+}
+
+/** How it goes, in a line. */
+export function describeProgress(now: Progress, before: Progress | undefined): string {
+  const { ms, answered, failed, inFlight, unlogged, apis, workers, happening } = now;
+  const rate = before && ms > before.ms ? ((answered - before.answered) / (ms - before.ms)) * 1_000 : 0;
+  const waiting = unlogged === undefined ? 'the ledger is away' : `${thousands(unlogged)} to log`;
+  const logged = unlogged === undefined ? '' : `, ${thousands(Math.max(0, answered - unlogged))} logged`;
+  return (
+    `${(ms / 1_000).toFixed(0).padStart(4)} s  ${thousands(answered)} answered (${thousands(Math.round(rate))}/s), ` +
+    `${inFlight} in flight, ${failed} failed, ${waiting}${logged}; ${apis} API, ${workers} worker; ${happening}`
+  );
+}
+
+/** Where everything is that was left running. */
+export function describeAddresses({ port, apis, workers, environment }: Running): string {
+  const tally = ['INFLUX_URL', 'INFLUX_BUCKET', 'INFLUX_ORG', 'INFLUX_TOKEN', 'DATABASE_URL']
+    .filter((name) => environment[name])
+    .map((name) => `${name}=${environment[name]}`);
+  const admins = (fleet: Running['apis']) =>
+    fleet.running.map(({ adminPort }) => `http://127.0.0.1:${adminPort}`).join(' ');
+  return [
+    `API       http://127.0.0.1:${port}   admin ${admins(apis)}`,
+    `worker    admin ${admins(workers)}`,
+    `Redis     ${environment['REDIS_URL']}`,
+    `InfluxDB  ${environment['INFLUX_URL']}`,
+    '',
+    `curl -i http://127.0.0.1:${port}/sum -H 'Content-Type: application/json' -d '{"numbers":[1,2,3,4]}'`,
+    `${tally.join(' ')} node dist/cli/main.js audit`,
+    '',
+    'Ctrl+C ends it and leaves nothing behind.',
+  ].join('\n');
+}
+
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+
+const thousands = (value: number) => value.toLocaleString('en');
