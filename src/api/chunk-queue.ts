@@ -43,7 +43,8 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
 
   /**
    * The job may sit in Redis, or in a socket on its way there. The connection is given up, so that nothing stale
-   * arrives later, and what did arrive is removed over the next one, unless a worker was faster.
+   * arrives later, and what did arrive is removed over the next one, unless a worker was faster: a job that is done
+   * stays until the ledger knows of it.
    */
   revoke(chunk: Chunk, asked: boolean): void {
     if (!asked) return;
@@ -68,7 +69,8 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
   async #takeBack(): Promise<void> {
     for (const id of this.#revoked) {
       try {
-        const removed = await this.#queue.remove(id);
+        const job = await this.#queue.getJob(id);
+        const removed = job && job.finishedOn === undefined ? await this.#queue.remove(id) : 0;
         this.#revoked.delete(id);
         if (removed === 1) this.#log.info({ chunk: id }, 'a refused chunk was taken back');
       } catch (error) {

@@ -148,6 +148,24 @@ test('a chunk that the queue alone was asked for and refused is written off when
   expect([...rows]).toEqual([{ seq: '2', operations: 0 }]);
 });
 
+test('a refused chunk that a worker logged all the same is not taken back before the ledger knows of it', async () => {
+  await using network = await TcpProxy.open(Number(new URL(servers.redis.url).port));
+  const DATABASE_URL = 'postgres://127.0.0.1:1/away';
+  const api = await scene.api({ DATABASE_URL, REDIS_URL: `redis://127.0.0.1:${network.port}` });
+  const unrecorded = await scene.worker({ DATABASE_URL });
+  await answer(api, 1);
+  network.stall('answers');
+  expect((await sum(api, [2])).status).toBe(503);
+  await until(async () => (await queue.getCompletedCount()) === 2);
+  network.resume();
+  await until(async () => (await sum(api, [3])).status === 200);
+  await until(async () => (await queue.getCompletedCount()) === 3);
+  await unrecorded.kill();
+  await scene.worker();
+  await allLogged(3);
+  expect(await scene.count()).toBe(3);
+});
+
 test('the last worker alive empties the ledger before it ends', async () => {
   const api = await scene.api({ REDIS_URL: 'redis://127.0.0.1:1' });
   await answer(api, 40);
