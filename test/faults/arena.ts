@@ -135,16 +135,20 @@ export class Arena implements AsyncDisposable {
     return [row.unlogged, ...jobs, await this.quarantined.count()];
   }
 
-  /** Resolves when Redis holds nothing that the ledger has not, and every API writes to both. */
-  async ledgerCaughtUp(): Promise<void> {
-    await until(async () => {
-      if (this.apis.some((api) => api.alive && ledgerRests(api))) return false;
-      if ((await this.queue.getCompletedCount()) + (await this.quarantined.count()) > 0) return false;
-      const jobs = await this.queue.getRanges(['waiting', 'active', 'delayed', 'prioritized']);
-      const known = await this.scene.postgres.sql<{ id: string }[]>`
-        SELECT id FROM chunks WHERE id = ANY (${jobs})`;
-      return known.length === new Set(jobs).size;
-    });
+  /** Whether Redis holds nothing that the ledger has not, and every API writes to both, now or soon. */
+  ledgerCatchesUp(ms: number): Promise<boolean> {
+    return until(() => this.#ledgerHasAll(), ms).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #ledgerHasAll(): Promise<boolean> {
+    if (this.apis.some((api) => api.alive && ledgerRests(api))) return false;
+    if ((await this.queue.getCompletedCount()) + (await this.quarantined.count()) > 0) return false;
+    const jobs = await this.queue.getRanges(['wait', 'active', 'delayed', 'prioritized'], 0, -1);
+    const known = await this.scene.postgres.sql`SELECT FROM chunks WHERE id = ANY (${jobs})`;
+    return known.length === jobs.length;
   }
 
   /** Starts Redis again without anything on its disk. */

@@ -41,6 +41,9 @@ const PAST_LOCK_MS = 11 * SECOND;
 
 const WAITING = 200;
 
+/** Longer than a worker's backoff and a lost lock. */
+export const CATCHING_UP_MS = 60 * SECOND;
+
 /** Until a lock is lost, and whichever relay comes first has taken the chunk in its turn. */
 const HELD_MS = 60 * SECOND;
 
@@ -106,9 +109,13 @@ const forgetting: readonly Fault[] = [
 
 /** More than both workers take in hand, so that chunks wait which nobody but the queue and the ledger has. */
 async function fillQueue(arena: Arena): Promise<void> {
-  arena.front.refuse({ status: 503 });
-  await until(async () => (await arena.queue.getWaitingCount()) >= WAITING);
-  await arena.ledgerCaughtUp();
+  const filled = async () => (await arena.queue.getWaitingCount()) >= WAITING;
+  do {
+    arena.front.refuse(undefined); // what the ledger has not, it gets from the workers
+    await arena.ledgerCatchesUp(CATCHING_UP_MS);
+    arena.front.refuse({ status: 503 });
+    await until(filled);
+  } while (!(await arena.ledgerCatchesUp(SECOND)));
 }
 
 const full: readonly Fault[] = [

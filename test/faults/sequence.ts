@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Arena } from './arena.js';
-import { FAULTS, type Fault } from './faults.js';
+import { CATCHING_UP_MS, FAULTS, type Fault } from './faults.js';
 import type { Random } from './random.js';
 
 const DRAWN = FAULTS.filter(({ takes }) => takes !== 'endless');
@@ -21,7 +21,9 @@ export function draw(random: Random): readonly Fault[] {
   const first = random.pick(DRAWN);
   const others = DRAWN.filter((other) => mayCoincide(first, other));
   if (random.between(1, SECOND_IN) > 1 || others.length === 0) return [first];
-  return [first, random.pick(others)];
+  const second = random.pick(others);
+  // What forgets comes first: the ledger could not catch up while the other lasts.
+  return second.forgets ? [second, first] : [first, second];
 }
 
 /** Injects faults one after the other at moments that `random` decides, lets them last and heals them all. */
@@ -30,7 +32,8 @@ export async function suffer(arena: Arena, faults: readonly Fault[], random: Ran
     for (const fault of faults) {
       await delay(random.between(0, 500));
       // Nor before the ledger knows of all that Redis alone was given while Postgres was away.
-      if (fault.forgets) await arena.ledgerCaughtUp();
+      if (fault.forgets && !(await arena.ledgerCatchesUp(CATCHING_UP_MS)))
+        throw new Error('the ledger does not catch up');
       await fault.inject(arena, random);
       await delay(random.between(...fault.lasts));
     }
