@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EVENTS } from '../src/drill/events.js';
-import { DEFAULT_PLAN, readPlan } from '../src/drill/plan.js';
+import { DEFAULT_PLAN, eventsFor, readPlan } from '../src/drill/plan.js';
 import { Random } from '../src/drill/random.js';
 
 const read = (text: string, seed = 1) => readPlan(text, new Random(seed));
@@ -33,6 +33,14 @@ describe('a plan', () => {
     const plan = read('400');
     expect(new Set(plan.flat())).toEqual(new Set(EVENTS.keys()));
     expect(plan.some((step) => step.length === 2)).toBe(true);
+  });
+
+  test('at random harms no server that was there before', () => {
+    const own = { external: false };
+    const possible = eventsFor({ redis: { external: true }, postgres: own, influxdb: own });
+    const names = new Set(readPlan('400', new Random(1), possible).flat());
+    expect([...names].filter((name) => name.includes('redis'))).toEqual([]);
+    expect(names).toContain('kill-postgres');
   });
 
   test('lets Redis forget nothing that Postgres missed, neither at random', () => {

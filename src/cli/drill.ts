@@ -35,7 +35,7 @@ Options:
   --connections N    clients: busy, idle for long, with a new connection each time, pipelining (default 30)
   --duration D       how long the load lasts; longer when the plan takes longer (default 60s)
   --plan PLAN        events separated by commas, + between those that happen at once, *N behind those to repeat; or a
-                     number of random ones. --plan list shows them all
+                     number of random ones (default: two deploys, and every part killed once). --plan list shows all
   --seed N           decides what is random
   --lag D            how long it takes until the balancer hears of a change (default 1s)
   --probe D          how often /readyz is asked (default 500ms)
@@ -67,7 +67,7 @@ async function run(values: Values, terminal: Terminal): Promise<number> {
   const [
     { drill: perform },
     { EVENTS },
-    { DEFAULT_PLAN, PlanError, readPlan },
+    { DEFAULT_PLAN, eventsFor, PlanError, readPlan },
     { Random },
     { openStores },
     words,
@@ -97,25 +97,33 @@ async function run(values: Values, terminal: Terminal): Promise<number> {
       durationMs: durationOption('duration', values['duration']) ?? 0,
       lagMs: durationOption('lag', values['lag']) ?? 0,
       probeMs: durationOption('probe', values['probe']) ?? 0,
-      plan: readPlan(String(values['plan'] ?? DEFAULT_PLAN), new Random(seed)),
       settings: Object.fromEntries(
         SETTINGS.flatMap((name) => (terminal.env[name] ? [[name, terminal.env[name]]] : [])),
       ) as Record<string, string>,
     };
+    const text = String(values['plan'] ?? DEFAULT_PLAN);
+    readPlan(text, new Random(seed)); // what cannot be understood is said before anything is started
     screen.say(`seed ${seed}`);
     await using stores = await openStores({ environment: terminal.env, report: screen.say });
+    const possible = eventsFor(stores);
+    const plan = readPlan(text, new Random(seed), possible).filter(
+      (step) => values['plan'] !== undefined || step.every((name) => possible.includes(name)),
+    );
     const { signal } = stop;
     const hold = async (running: Running, result: DrillResult) => {
-      screen.say(`\n${words.describeResult(result)}\n\n${words.describeAddresses(running)}`);
+      screen.clear();
+      terminal.print(`\n${words.describeResult(result)}`, inJson(result, seed));
+      screen.say(`\n${words.describeAddresses(running)}`);
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     };
     const result = await perform({
-      ...{ ...options, stores, seed, signal, say: screen.say, onProgress: screen.show },
+      ...{ ...options, plan, stores, seed, signal, say: screen.say, onProgress: screen.show },
       ...(values['keep'] && { hold }),
     });
     screen.clear();
-    await writeReport(values['report'], result, options.plan.flat().length);
-    terminal.print(`\n${words.describeResult(result)}`, inJson(result, seed));
+    await writeReport(values['report'], result);
+    if (!values['keep']) terminal.print(`\n${words.describeResult(result)}`, inJson(result, seed));
+    else for (const fault of result.judgement.broken) screen.say(fault);
     return result.judgement.verdict === 'pass' ? 0 : 1;
   } catch (error) {
     if (stop.signal.aborted) return INTERRUPTED;
@@ -132,10 +140,10 @@ function wholeNumber(name: string, value: string | boolean | undefined, least: n
   throw new UsageError(`--${name}: "${value}" is not a whole number of at least ${least}`);
 }
 
-async function writeReport(file: Values[string], result: DrillResult, events: number): Promise<void> {
+async function writeReport(file: Values[string], result: DrillResult): Promise<void> {
   if (file === undefined) return;
   const { renderReport } = await import('../drill/report.js');
-  await writeFile(String(file), renderReport(result, `Tally under ${events} events`));
+  await writeFile(String(file), renderReport(result, `Tally under ${result.events.length} events`));
 }
 
 function inJson({ judgement, events, ended }: DrillResult, seed: number) {

@@ -1,5 +1,6 @@
 import { EVENTS } from './events.js';
 import type { Random } from './random.js';
+import type { Store, StoreName } from './stores/store.js';
 
 /** Names of events that happen at the same time. */
 export type Step = readonly string[];
@@ -9,36 +10,43 @@ export class PlanError extends Error {
   readonly code = 'PLAN';
 }
 
-/** Each thing that a minute has room for. */
+/** What a minute has room for. */
 export const DEFAULT_PLAN = 'roll,kill-api,kill-redis,kill-postgres,outage-influxdb,kill-worker,roll';
+
+export const ALL_EVENTS: readonly string[] = [...EVENTS.keys()];
 
 /** One in so many random steps is of two events at once. */
 const SECOND_IN = 3;
 
 /**
  * Reads a plan: names of events separated by commas, `+` between those that happen at once, and `*N` behind a step that
- * is to be repeated; or a number of random steps.
+ * is to be repeated; or a number of random steps, of those events that are `possible`.
  *
  * @throws {PlanError} that names what there is no event for.
  */
-export function readPlan(text: string, random: Random): readonly Step[] {
-  if (/^\d+$/.test(text)) return Array.from({ length: Number(text) }, () => draw(random));
+export function readPlan(text: string, random: Random, possible = ALL_EVENTS): readonly Step[] {
+  if (/^\d+$/.test(text)) return Array.from({ length: Number(text) }, () => draw(random, possible));
   return text.split(',').flatMap((part) => {
     const [, names = '', times = '1'] = /^([^*]*)(?:\*(\d+))?$/.exec(part.trim()) ?? [];
     const step = names.split('+').map((name) => name.trim());
     const unknown = step.filter((name) => !EVENTS.has(name));
     if (unknown.length > 0)
-      throw new PlanError(
-        `there is no event "${unknown.join('", "')}"; there are ${[...EVENTS.keys()].join(', ')}`,
-      );
+      throw new PlanError(`there is no event "${unknown.join('", "')}"; there are ${ALL_EVENTS.join(', ')}`);
     if (step.length > 1 && !mayCoincide(step))
       throw new PlanError(`"${names}": these cannot happen at once, or lose what both stores had`);
     return Array.from({ length: Number(times) }, () => step);
   });
 }
 
-function draw(random: Random): Step {
-  const names = [...EVENTS.keys()];
+/** Events that can happen to these stores: a server that was there before is not harmed. */
+export function eventsFor(stores: Readonly<Record<StoreName, Pick<Store, 'external'>>>): readonly string[] {
+  return ALL_EVENTS.filter((name) => {
+    const { harms, stalls } = EVENTS.get(name) ?? {};
+    return ![harms, stalls].some((store) => store && stores[store].external);
+  });
+}
+
+function draw(random: Random, names: readonly string[]): Step {
   const first = random.pick(names);
   const seconds = names.filter((name) => mayCoincide([first, name]));
   return random.between(1, SECOND_IN) > 1 || seconds.length === 0 ? [first] : [first, random.pick(seconds)];
