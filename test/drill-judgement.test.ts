@@ -56,7 +56,7 @@ test('all answered and stored once passes', () => {
       ...{ sent: 3, answered: 3, refused: 0, reset: 0, timedOut: 0 },
       ...{ killed: 0, excused: 0, unexplained: 0 },
     },
-    unexplained: {},
+    unexplained: [],
     operations: { acknowledged: 3, stored: 3, lost: 0, twice: 0, wrong: 0, invented: 0 },
   });
 });
@@ -109,7 +109,7 @@ describe('requests: the drill fails when', () => {
   test('one failed and nothing explains it', () => {
     const { verdict, requests, unexplained } = judged({ failed: [failure] });
     expect([verdict, requests.unexplained, requests.reset]).toEqual(['fail', 1, 1]);
-    expect(unexplained).toEqual({ busy: 1 });
+    expect(unexplained).toEqual([failure]);
   });
 
   test('one failed on another process than the one that was killed', () => {

@@ -10,6 +10,9 @@ const INTERRUPTED = 130;
 /** Where nobody watches, a line this often. */
 const QUIET_MS = 5 * SECOND;
 
+/** Failed requests that nothing explains, in the document. */
+const FAILURES_NAMED = 100;
+
 /** Settings of Tally that a drill takes from the environment; it has its own for those that are not there. */
 const SETTINGS = [
   'SUM_DELAY',
@@ -147,9 +150,10 @@ async function writeReport(file: Values[string], result: DrillResult): Promise<v
 }
 
 function inJson({ judgement, events, ended }: DrillResult, seed: number) {
-  const { verdict, broken, requests, operations } = judgement;
+  const { verdict, broken, requests, operations, unexplained } = judgement;
   return {
     ...{ verdict, seed, requests, operations, broken },
+    unexplained: unexplained.slice(0, FAILURES_NAMED),
     events: events.map(({ at, what, target, fromMs, healedMs, recoveryMs }) => ({
       ...{ at, what, target },
       backMs: Math.round(healedMs - fromMs),

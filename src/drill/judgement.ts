@@ -1,5 +1,5 @@
 import type { Ended } from './fleet.js';
-import type { ClientKind, FailedRequest } from './record.js';
+import type { FailedRequest } from './record.js';
 import { judgeOperations, type StoredOperation } from './verdict.js';
 
 /** Why a request may fail; times are milliseconds of the drill. */
@@ -59,8 +59,8 @@ export interface Judgement {
   /** What does not hold, each in a sentence. */
   readonly broken: readonly string[];
   readonly requests: Requests;
-  /** Failed requests that nothing explains, by client. */
-  readonly unexplained: Readonly<Partial<Record<ClientKind, number>>>;
+  /** Failed requests that nothing explains. */
+  readonly unexplained: readonly FailedRequest[];
   readonly operations: Operations;
 }
 
@@ -82,10 +82,7 @@ export function judge(evidence: Evidence): Judgement {
     ...claims.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : [])),
     ...receiptFaults(evidence),
   ];
-  const unexplained: Partial<Record<ClientKind, number>> = {};
-  for (const failure of evidence.failed)
-    if (excuseOf(failure, evidence.excuses) === undefined)
-      unexplained[failure.client] = (unexplained[failure.client] ?? 0) + 1;
+  const unexplained = evidence.failed.filter((failure) => excuseOf(failure, evidence.excuses) === undefined);
   return { verdict: broken.length === 0 ? 'pass' : 'fail', broken, requests, unexplained, operations };
 }
 

@@ -202,7 +202,8 @@ function renderEnded({ kind, instance, why, ending }: DrillResult['ended'][numbe
 /** Failed requests that are named; the tables count them all. */
 const FAILURES_SHOWN = 100;
 
-function renderFailures({ record: { failed } }: DrillResult): string {
+function renderFailures({ judgement: { unexplained }, record }: DrillResult): string {
+  const failed = [...new Set([...unexplained, ...record.failed])];
   if (failed.length === 0) return '';
   const rows = failed.slice(0, FAILURES_SHOWN).map(({ sentMs, endedMs, client, kind, reason, endpoint }) => {
     const cells = [

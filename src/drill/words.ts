@@ -17,7 +17,7 @@ const mustBeNone = (name: string, value: number) => count(name, value, value > 0
 
 export function requestRows({ requests, unexplained }: Judgement): readonly Row[] {
   const { sent, answered, refused, reset, timedOut, killed, excused } = requests;
-  const clients = Object.entries(unexplained).map(([client, failed]) => `${failed} ${client}`);
+  const clients = [...new Set(unexplained.map(({ client }) => client))].sort();
   return [
     count('requests', sent),
     count('answered with 200', answered),
