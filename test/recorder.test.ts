@@ -6,6 +6,11 @@ import { operationId, type Operation } from '../src/shared/operation.js';
 import { latch, turn, type Latch } from './latch.js';
 import { parseLine } from './line-protocol.js';
 
+/** Enough for whatever happens without another outer event. */
+async function turns(): Promise<void> {
+  for (let n = 0; n < 5; n++) await turn();
+}
+
 /** Stands where the rule of acceptance does, and decides as the test says. */
 class Decisions {
   open = true;
@@ -23,9 +28,13 @@ class Decisions {
     return this.#undecided.length;
   }
 
-  async decide(accepted: boolean): Promise<void> {
+  decideNow(accepted: boolean): void {
     this.#undecided.shift()?.resolve(accepted);
-    await turn();
+  }
+
+  async decide(accepted: boolean): Promise<void> {
+    this.decideNow(accepted);
+    await turns();
   }
 }
 
@@ -70,27 +79,40 @@ const count = (fate: Fate) => fates.filter((each) => each === fate).length;
 describe('an operation', () => {
   test('leaves at once when no chunk is on its way, together with what came in the same turn', async () => {
     record(3);
-    await turn();
+    await turns();
     expect(sizes()).toEqual([3]);
   });
 
   test('waits for the next chunk while one is on its way', async () => {
     record();
-    await turn();
+    await turns();
     record(7);
-    await turn();
+    await turns();
     record(5);
-    await turn();
+    await turns();
     expect([sizes(), recorder.pending]).toEqual([[1], 13]);
     await decisions.decide(true);
     expect([sizes(), recorder.pending]).toEqual([[1, 12], 12]);
   });
 
+  test('joins the next chunk also when it comes because the one before was answered', async () => {
+    record();
+    await turns();
+    record();
+    decisions.decideNow(true);
+    await turn();
+    record(4);
+    await turns();
+    expect(sizes()).toEqual([1, 5]);
+    await decisions.decide(true);
+    expect(accepted()).toHaveLength(6);
+  });
+
   test('is answered only after its own chunk is accepted', async () => {
     record();
-    await turn();
+    await turns();
     record();
-    await turn();
+    await turns();
     expect(fates).toEqual(['waits', 'waits']);
     await decisions.decide(true);
     expect([accepted().length, fates[1]]).toEqual([1, 'waits']);
@@ -100,7 +122,7 @@ describe('an operation', () => {
 
   test('has, when it is answered, the identity that its line in the accepted chunk has', async () => {
     record(2);
-    await turn();
+    await turns();
     await decisions.decide(true);
     for (const [place, operation] of accepted().entries()) {
       const { tags, fields, timestamp } = parseLine(decisions.chunks[0]?.lines.text.split('\n')[place] ?? '');
@@ -111,7 +133,7 @@ describe('an operation', () => {
 
   test('is refused when no store has its chunk, and what comes after it starts afresh', async () => {
     record(2);
-    await turn();
+    await turns();
     record();
     await decisions.decide(false);
     expect(fates).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'waits']);
@@ -125,7 +147,7 @@ describe('a chunk', () => {
   test('holds at most 500 lines, in order of arrival', async () => {
     record(1_201);
     for (let n = 0; n < 3; n++) {
-      await turn();
+      await turns();
       await decisions.decide(true);
     }
     expect(sizes()).toEqual([500, 500, 201]);
@@ -138,7 +160,7 @@ describe('a chunk', () => {
   test('has a number that was never used, also after one was refused', async () => {
     for (const outcome of [true, false, true]) {
       record();
-      await turn();
+      await turns();
       await decisions.decide(outcome);
     }
     expect(decisions.chunks.map(({ id }) => id)).toEqual(['i.0', 'i.1', 'i.2']);
@@ -147,12 +169,12 @@ describe('a chunk', () => {
   test('that nobody would take is refused without a number, so that no gap is left', async () => {
     decisions.open = false;
     record(600);
-    await turn();
-    await turn();
+    await turns();
+    await turns();
     expect([count('UNAVAILABLE'), sizes()]).toEqual([600, []]);
     decisions.open = true;
     record();
-    await turn();
+    await turns();
     expect(decisions.chunks.map(({ id }) => id)).toEqual(['i.0']);
     await decisions.decide(true);
   });
@@ -160,12 +182,12 @@ describe('a chunk', () => {
   test('is reported with its outcome and its operations', async () => {
     for (const outcome of [true, false]) {
       record(3);
-      await turn();
+      await turns();
       await decisions.decide(outcome);
     }
     decisions.open = false;
     record(2);
-    await turn();
+    await turns();
     const seconds = expect.any(Number) as number;
     expect(outcomes).toEqual([
       { outcome: 'accepted', operations: 3, seconds },
@@ -178,13 +200,13 @@ describe('a chunk', () => {
 describe('memory', () => {
   test('is bounded: beyond 10,000 operations waiting, new ones are refused at once, and the others are kept', async () => {
     record(10_000);
-    await turn();
+    await turns();
     record(3);
-    await turn();
+    await turns();
     expect([count('waits'), count('OVERLOADED'), recorder.pending]).toEqual([10_000, 3, 10_000]);
     await decisions.decide(true);
     record(501);
-    await turn();
+    await turns();
     expect([count('waits'), count('OVERLOADED'), recorder.pending]).toEqual([10_000, 4, 10_000]);
     while (decisions.undecided > 0) await decisions.decide(true);
     expect([accepted().length, recorder.pending]).toEqual([10_500, 0]);
@@ -213,11 +235,11 @@ test('over any arrivals, outcomes and clocks each operation settles once, and ea
         if (next.kind === 'arrive') record(next.count);
         else if (next.kind === 'decide') await decide(next.accepted);
         else if (next.kind === 'open') decisions.open = next.open;
-        else await turn();
+        else await turns();
         expect(decisions.undecided).toBeLessThanOrEqual(1);
         expect(recorder.pending).toBe(count('waits'));
       }
-      await turn();
+      await turns();
       while (decisions.undecided > 0) await decide(true);
 
       expect([settlements, count('waits'), recorder.pending]).toEqual([fates.length, 0, 0]);

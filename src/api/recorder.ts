@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Chunk } from '../shared/chunk.js';
 import { Lines } from '../shared/lines.js';
 import { MAX_LINES, monotonicNanoseconds, toLine, type Operation } from '../shared/operation.js';
@@ -5,6 +6,9 @@ import type { Acceptance } from './acceptance.js';
 
 /** Operations that may wait for acceptance: 10,000 × about 120 bytes of line ≈ 1.2 MB. */
 const MAX_WAITING = 10_000;
+
+/** Turns of the event loop between two chunks: a caller whom one has answered, and who asks again, is in the next. */
+const TURNS_BETWEEN = 2;
 
 /** Why an operation was not accepted: too many wait already, or no store has it. */
 export class RefusedError extends Error {
@@ -43,8 +47,9 @@ export interface RecorderOptions {
 
 /**
  * Gives each operation its identity and has it accepted. It gathers while it sends: an operation leaves at the end of
- * the current turn of the event loop when no chunk is on its way, otherwise in the next chunk. There is no timer, and
- * no added delay when idle; under load chunks fill by themselves and share the cost of durability.
+ * the current turn of the event loop when no chunk is on its way, otherwise in the next chunk, which leaves two turns
+ * after the one before was decided. There is no timer, and no added delay when idle; under load chunks fill by
+ * themselves and share the cost of durability.
  */
 export class Recorder {
   readonly #instance: string;
@@ -95,6 +100,7 @@ export class Recorder {
         if (accepted) resolve(operation);
         else reject(new RefusedError('UNAVAILABLE'));
       }
+      for (let turn = 0; turn < TURNS_BETWEEN && this.#waiting.length < MAX_LINES; turn++) await nextTurn();
     }
     this.#sending = false;
   }
