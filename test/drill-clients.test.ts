@@ -152,6 +152,20 @@ describe('a connection', () => {
     chunks.close();
   });
 
+  test('is left a second before the server stops waiting on it', async () => {
+    server.keepAliveTimeout = 2_000;
+    const connection = new HttpConnection(balancer().port);
+    await Promise.all(connection.post('/', ['{"numbers":[1]}']));
+    const answered = performance.now();
+    const clock = vi.spyOn(performance, 'now');
+    clock.mockReturnValue(answered + 900);
+    expect(connection.fresh).toBe(true);
+    clock.mockReturnValue(answered + 1_100);
+    expect([connection.fresh, connection.open]).toEqual([false, true]);
+    clock.mockRestore();
+    connection.close();
+  });
+
   test('gives up when nothing comes', async () => {
     answer = () => undefined;
     const [reply] = new HttpConnection(balancer().port).post('/', ['{"numbers":[]}'], { timeoutMs: 20 });

@@ -41,8 +41,9 @@ const AWAY_MS = 20;
 /**
  * Clients of a Tally behind a balancer: busy ones on a connection kept alive; ones that are idle for long in between;
  * ones with a new connection for every request; and ones that send bursts of requests without waiting for the answers.
- * Every request sends numbers that sum to its own serial, so that each stored result names its request. Nothing is sent
- * twice: what fails, fails.
+ * Every request sends numbers that sum to its own serial, so that each stored result names its request. They leave a
+ * connection that has been idle for as long as the server said it waits, as Node.js, Firefox and others do. Nothing is
+ * sent twice: what fails, fails.
  */
 export class Clients {
   readonly #options: ClientsOptions;
@@ -68,7 +69,10 @@ export class Clients {
     const wait = (ms: number) => delay(ms, undefined, { signal }).catch(() => undefined);
     let line: Line | undefined;
     while (!signal.aborted) {
-      if (!line?.connection.open) line = new Line(this.#options, kind);
+      if (!line?.connection.fresh) {
+        line?.connection.close();
+        line = new Line(this.#options, kind);
+      }
       const good = await line.send(kind === 'pipelined' ? this.#between(BURST) : 1);
       if (!good) await wait(AWAY_MS);
       if (kind === 'idle') await wait(this.#between(this.#options.idleMs));

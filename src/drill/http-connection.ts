@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { SECOND } from '../shared/duration.js';
 
 /** What came of one request; `broken` says what was seen of the connection's end. */
 export type Reply =
@@ -16,7 +17,12 @@ interface Answer {
   /** Where the next answer begins. */
   readonly end: number;
   readonly last: boolean;
+  /** How long the server said that it waits for the next request. */
+  readonly keptMs: number | undefined;
 }
+
+/** A connection is left so long before the server may close it, as Node.js does it. */
+const EARLY_MS = SECOND;
 
 /** No answer's head is longer. */
 const MOST_HEAD = 16 * 1024;
@@ -31,6 +37,7 @@ export class HttpConnection {
   #received = '';
   #open = true;
   #localPort: number | undefined;
+  #keptUntil = Infinity;
 
   constructor(port: number) {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -45,6 +52,11 @@ export class HttpConnection {
   /** Whether another request may be sent on it. */
   get open(): boolean {
     return this.#open;
+  }
+
+  /** Whether the server still waits for a request on it, as far as it has said how long it does (`Keep-Alive: timeout`). */
+  get fresh(): boolean {
+    return this.#open && performance.now() < this.#keptUntil;
   }
 
   /** By which the other side knows it; `undefined` while it was never connected. */
@@ -76,6 +88,7 @@ export class HttpConnection {
     this.#received += data;
     for (let answer = this.#next(); answer; answer = this.#next()) {
       this.#received = this.#received.slice(answer.end);
+      this.#keptUntil = answer.keptMs === undefined ? Infinity : performance.now() + answer.keptMs - EARLY_MS;
       this.#waiting.shift()?.resolve({ kind: 'answered', status: answer.status, body: answer.body });
       if (!answer.last) continue;
       this.#open = false;
@@ -96,7 +109,14 @@ export class HttpConnection {
       this.#break('not an answer that can be read');
       return undefined;
     }
-    return found && { ...found, status: Number(status), last: /\r\nconnection: *close/i.test(head) };
+    if (!found) return undefined;
+    const [, seconds] = /\r\nkeep-alive: *timeout=(\d+)/i.exec(head) ?? [];
+    return {
+      ...found,
+      status: Number(status),
+      last: /\r\nconnection: *close/i.test(head),
+      keptMs: seconds === undefined ? undefined : Number(seconds) * SECOND,
+    };
   }
 
   #giveUp(): void {
