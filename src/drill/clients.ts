@@ -69,7 +69,7 @@ export class Clients {
     const wait = (ms: number) => delay(ms, undefined, { signal }).catch(() => undefined);
     let line: Line | undefined;
     while (!signal.aborted) {
-      if (!line?.connection.fresh) {
+      if (kind === 'fresh' || !line?.connection.fresh) {
         line?.connection.close();
         line = new Line(this.#options, kind);
       }
