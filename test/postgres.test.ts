@@ -3,7 +3,7 @@ import { openPostgres } from '../src/drill/stores/open-stores.js';
 import type { Store } from '../src/drill/stores/store.js';
 import { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
-import { TcpProxy } from './tcp-proxy.js';
+import { TcpProxy } from '../src/drill/tcp-proxy.js';
 
 let server: Store;
 beforeAll(async () => {

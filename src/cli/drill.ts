@@ -36,7 +36,7 @@ Options:
   --api N            API processes (default 3)
   --workers N        worker processes (default 2)
   --connections N    clients: busy, idle for long, with a new connection each time, pipelining (default 30)
-  --duration D       how long the load lasts; longer when the plan takes longer (default 60s)
+  --duration D       how long the load lasts; longer when the plan takes longer (default 45s)
   --plan PLAN        events separated by commas, + between those that happen at once, *N behind those to repeat; or a
                      number of random ones (default: two deploys, and every part killed once). --plan list shows all
   --seed N           decides what is random
@@ -54,7 +54,7 @@ Example:
     api: { type: 'string', default: '3' },
     workers: { type: 'string', default: '2' },
     connections: { type: 'string', default: '30' },
-    duration: { type: 'string', default: '60s' },
+    duration: { type: 'string', default: '45s' },
     plan: { type: 'string' },
     seed: { type: 'string' },
     lag: { type: 'string', default: '1s' },

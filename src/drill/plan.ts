@@ -13,7 +13,7 @@ export class PlanError extends Error {
 /** What a minute has room for. */
 export const DEFAULT_PLAN = 'roll,kill-api,kill-redis,kill-postgres,outage-influxdb,kill-worker,roll';
 
-export const ALL_EVENTS: readonly string[] = [...EVENTS.keys()];
+const ALL_EVENTS: readonly string[] = [...EVENTS.keys()];
 
 /** One in so many random steps is of two events at once. */
 const SECOND_IN = 3;

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { Load } from '../../src/drill/load.js';
 import { runSql } from '../../src/drill/stores/answers.js';
 import type { Store, StoreName } from '../../src/drill/stores/store.js';
-import type { TcpProxy } from '../tcp-proxy.js';
+import type { TcpProxy } from '../../src/drill/tcp-proxy.js';
 import { QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import { openServers, Scene, until, type Servers } from '../system/scene.js';
 import type { InfluxGeneration } from '../global-setup.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readOperations } from '../../src/drill/verdict.js';
 import type { TallyProcess } from '../../src/drill/tally-process.js';
-import { TcpProxy } from '../tcp-proxy.js';
+import { TcpProxy } from '../../src/drill/tcp-proxy.js';
 import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
 
 let servers: Servers;

@@ -1,1 +1,0 @@
-export { TcpProxy } from '../src/drill/tcp-proxy.js';
