@@ -87,6 +87,19 @@ describe('tally drill', { timeout: 180_000 }, () => {
     await expect.poll(() => readdir(folder), { timeout: 10_000 }).toEqual([]);
   });
 
+  test('with --keep goes on answering after the verdict, until Ctrl+C, and leaves nothing behind', async () => {
+    const { child, said, ended } = start([...small, '--plan', '0', '--duration', '2s', '--keep']);
+    await expect.poll(() => said.err, { timeout: 60_000 }).toContain('Ctrl+C ends it');
+    expect(said.out).toContain('PASS');
+    const [url = ''] = /http:\S+\/sum/.exec(said.err) ?? [];
+    const headers = { 'Content-Type': 'application/json' };
+    const answer = await fetch(url, { method: 'POST', headers, body: '{"numbers":[1,2]}' });
+    expect(await answer.json()).toMatchObject({ result: 3 });
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(0);
+    await expect.poll(() => readdir(folder), { timeout: 10_000 }).toEqual([]);
+  });
+
   test('harms no server that was there before', async () => {
     await using redis = await openRedis();
     const { code, err } = await start(['--plan', 'roll,kill-redis'], redis.environment).ended;
