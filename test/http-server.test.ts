@@ -176,3 +176,52 @@ describe('a server that finishes', () => {
     await new HttpServer(new Hono())[Symbol.asyncDispose]();
   });
 });
+
+describe('requests that were pipelined', () => {
+  const slow3 = 'GET /slow HTTP/1.1\r\nHost: tally\r\n\r\n'.repeat(3);
+
+  test.each(['before', 'after'])(
+    'are all answered when they arrive %s clients are turned away, and the last answer alone asks them to go',
+    async (when) => {
+      const connection = await open();
+      if (when === 'after') server.turnAway();
+      connection.send(slow3);
+      await arrived.promise;
+      server.turnAway();
+      slow.resolve();
+      await connection.ends();
+      expect(connection.received.match(/HTTP\/1.1 200/g)).toHaveLength(3);
+      expect(connection.received.match(/^connection: close/gim)).toHaveLength(1);
+    },
+  );
+
+  test('keep the server no longer than their answers take, whatever their heads said', async () => {
+    const connection = await open();
+    connection.send('GET /slow HTTP/1.1\r\nHost: tally\r\n\r\nGET / HTTP/1.1\r\nHost: tally\r\n\r\n');
+    await arrived.promise;
+    // The second has its head by now, and waits for the first.
+    await vi.waitUntil(() => server.inFlight === 2);
+    await new Promise((resolve) => setImmediate(resolve));
+    const finished = server.finish(LONG_MS);
+    slow.resolve();
+    expect(await finished).toBe(0);
+    expect(connection.received.match(/HTTP\/1.1 200/g)).toHaveLength(2);
+  });
+});
+
+test('clients are told how long a connection may be idle, which is shorter than it is kept', async () => {
+  const app = new Hono().get('/', (c) => c.text('quick'));
+  await using telling = new HttpServer(app, { keepAliveSeconds: 3 });
+  const connection = await Connection.open(await telling.listen('127.0.0.1', 0));
+  connections.push(connection);
+  connection.get('/');
+  const answer = await connection.receives('quick');
+  expect(answer.match(/^keep-alive: .*$/gim)).toEqual(['Keep-Alive: timeout=3']);
+  expect(answer.match(/^connection: .*$/gim)).toEqual(['Connection: keep-alive']);
+  connection.send('GET / HTTP/1.1\r\nHost: tally\r\nConnection: close\r\n\r\n');
+  await connection.ends();
+  expect(connection.received.match(/^connection: .*$/gim)).toEqual([
+    'Connection: keep-alive',
+    'Connection: close',
+  ]);
+});

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPostgres } from '../src/drill/stores/open-stores.js';
 import type { Store } from '../src/drill/stores/store.js';
@@ -49,3 +51,31 @@ test('closing ends also while a statement hangs', async () => {
   await postgres[Symbol.asyncDispose]();
   await stalled;
 }, 10_000);
+
+test('asks nothing of its own on a new connection: nobody would hear it fail', async () => {
+  const port = Number(new URL(server.url).port);
+  let asked = '';
+  const listener = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    client.on('data', (data: Buffer) => (asked += data.toString('latin1')));
+    client.pipe(upstream).pipe(client);
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  await using postgres = open((listener.address() as AddressInfo).port);
+  await postgres.ping();
+  expect(asked).toContain('SELECT 1');
+  expect(asked).not.toContain('pg_type');
+  listener.close();
+});
+
+test('takes arrays of texts, whatever is in them, and of bigints', async () => {
+  await using postgres = open();
+  const texts = ['plain', '', 'a "quote"', 'back\\slash', 'line\nfeed', '{braces, and commas}', 'NULL'];
+  const rows = await postgres.sql<{ text: string }[]>`SELECT unnest(${texts}::text[]) AS text`;
+  expect(rows.map(({ text }) => text)).toEqual(texts);
+  const [none] = await postgres.sql<{ some: boolean }[]>`SELECT 'x' = ANY (${[] as string[]}) AS some`;
+  expect(none?.some).toBe(false);
+  const [big] = await postgres.sql<{ found: boolean }[]>`
+    SELECT 9223372036854775807 = ANY (${['1', '9223372036854775807']}::bigint[]) AS found`;
+  expect(big?.found).toBe(true);
+});

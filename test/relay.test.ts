@@ -126,6 +126,27 @@ describe('a due chunk', () => {
     expect(unreadable).toEqual([]);
   });
 
+  test('whose lines the ledger did not tell, or whose mark it did not take, is taken again at once', async () => {
+    await ledger.add(chunk(0), 0);
+    let failed = false;
+    const flaky: RelayOptions['link'] = {
+      tell: (statement) => link.tell(statement),
+      ask: async (question) => {
+        const answer = await link.ask(question);
+        const lines = Array.isArray(answer) && answer.some((row: object) => 'lines' in row);
+        if (!lines || failed) return answer;
+        failed = true;
+        return undefined;
+      },
+    };
+    const { taken } = open({ link: flaky });
+    await until(() => taken.has('i.0'));
+    expect(failed).toBe(true);
+    taken.get('i.0')?.resolve('unrecorded');
+    taken.clear();
+    await until(() => taken.has('i.0'));
+  });
+
   test('whose settling failed is tried again after its lease', async () => {
     await ledger.add(chunk(0), 0);
     let tries = 0;

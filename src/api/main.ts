@@ -1,3 +1,4 @@
+import { SECOND } from '../shared/duration.js';
 import { createAdmin } from '../shared/admin.js';
 import { HttpServer } from '../shared/http-server.js';
 import { Influx } from '../shared/influx.js';
@@ -49,6 +50,10 @@ await runProcess(async ({ env, start }) => {
       countSince: counts.since,
       onAnswer: metrics.requestAnswered,
     }),
+    // Who has been idle through the whole delay does not come back on a connection that is about to be closed.
+    config.SHUTDOWN_DELAY < 2 * SECOND
+      ? {}
+      : { keepAliveSeconds: Math.floor(config.SHUTDOWN_DELAY / SECOND) },
   );
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
   if (!(await acceptance.answers()))

@@ -11,27 +11,50 @@ const KEEP_ALIVE_MS = 72 * SECOND;
 /** Turns of the event loop in which what has arrived is accepted and read: one for the connection, one for its data. */
 const TURNS = 3;
 
+export interface HttpServerOptions {
+  /** What clients are told of how long a connection may be idle; it is kept for longer. */
+  readonly keepAliveSeconds?: number;
+}
+
 /** An HTTP server that can end without cutting anybody off. */
 export class HttpServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #answering = new Set<ServerResponse>();
+  /** The last answer on each connection: those before it must not close it. */
+  readonly #latest = new Map<Socket, ServerResponse>();
   #turningAway = false;
   #finished: Promise<number> | undefined;
 
   // The app's own variables are none of the server's business.
-  constructor(app: Pick<Hono, 'fetch'>) {
+  constructor(app: Pick<Hono, 'fetch'>, { keepAliveSeconds }: HttpServerOptions = {}) {
+    const keepAlive = keepAliveSeconds === undefined ? undefined : `timeout=${keepAliveSeconds}`;
     this.#server = createAdaptorServer({ fetch: app.fetch }) as Server;
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    this.#server.prependListener('request', (_request, response: ServerResponse) => {
+    this.#server.prependListener('request', ({ socket }, response: ServerResponse) => {
       this.#answering.add(response);
-      response.once('close', () => this.#answering.delete(response));
-      if (this.#turningAway) response.setHeader('Connection', 'close');
+      response.once('close', () => this.#answered(socket, response));
+      if (keepAlive && response.shouldKeepAlive)
+        response.setHeader('Keep-Alive', keepAlive).setHeader('Connection', 'keep-alive');
+      const earlier = this.#latest.get(socket);
+      this.#latest.set(socket, response);
+      if (!this.#turningAway) return;
+      // Whatever is pipelined behind an answer with `Connection: close` gets none.
+      if (earlier && !earlier.headersSent) earlier.setHeader('Connection', 'keep-alive');
+      response.setHeader('Connection', 'close');
     });
+  }
+
+  #answered(socket: Socket, response: ServerResponse): void {
+    this.#answering.delete(response);
+    if (this.#latest.get(socket) !== response) return;
+    this.#latest.delete(socket);
+    // Its head may have been written before anybody thought of closing.
+    if (this.#finished) socket.destroySoon();
   }
 
   /** Requests that are being answered. */
@@ -51,7 +74,7 @@ export class HttpServer implements AsyncDisposable {
   /** From now on each answer says `Connection: close`, so that clients come back on another connection. */
   turnAway(): void {
     this.#turningAway = true;
-    for (const response of this.#answering)
+    for (const response of this.#latest.values())
       if (!response.headersSent) response.setHeader('Connection', 'close');
   }
 

@@ -92,7 +92,7 @@ export class Ledger {
   async read(ids: readonly string[]): Promise<readonly Pick<ChunkRow, 'id' | 'lines'>[]> {
     const rows = await this.#sql<(Pick<ChunkRow, 'id' | 'lines'> & { dropped: readonly string[] | null })[]>`
       SELECT id, lines, (
-        SELECT array_agg(line) FROM quarantine WHERE chunk_id = chunks.id AND dropped_at IS NOT NULL
+        SELECT json_agg(line) FROM quarantine WHERE chunk_id = chunks.id AND dropped_at IS NOT NULL
       ) AS dropped
       FROM chunks WHERE id = ANY (${ids as string[]}) AND logged_at IS NULL`;
     return rows.map(({ id, lines, dropped }) => ({ id, lines: dropped ? without(lines, dropped) : lines }));

@@ -7,6 +7,18 @@ import type { Logger } from './log.js';
 const CLOSE_MS = 2 * SECOND;
 const CONNECT_SECONDS = 5;
 
+/** An array of texts, or of what is written as text, as Postgres reads it. */
+const arrayOf = (oid: number) => ({
+  to: oid,
+  from: [],
+  serialize: (items: readonly string[]) =>
+    `{${items.map((item) => `"${item.replace(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`,
+  parse: (text: string) => text,
+});
+
+/** The arrays that statements are given. */
+const ARRAYS = { texts: arrayOf(1_009), bigints: arrayOf(1_016) };
+
 export interface PostgresOptions {
   readonly url: string;
   /** Who connects, as `pg_stat_activity` shows it. */
@@ -32,6 +44,9 @@ export class Postgres implements AsyncDisposable {
       connect_timeout: CONNECT_SECONDS,
       // Whoever uses it decides when to try again; waiting here would only be waited for in vain.
       backoff: () => 0,
+      // The library would ask for them on each new connection, and nobody hears it when that one breaks meanwhile.
+      fetch_types: false,
+      types: ARRAYS,
       connection: { application_name: application },
       onnotice: (notice: object) => log.debug({ notice }, 'postgres'),
       socket: ({ host, port }: { host: string[]; port: number[] }) => this.#connect(host[0], port[0]),

@@ -23,9 +23,9 @@ const CONCURRENCY = 500;
 const ENOUGH_LINES = 20 * MAX_LINES;
 const FEWEST_CHUNKS = ENOUGH_LINES / MAX_LINES;
 
-/** A lock that is not renewed for 10 s is lost; looked for every 4 s, so that what a killed worker held is back within 15. */
+/** A lock that is not renewed for 10 s is lost; looked for every 3 s, so that what a killed worker held is back within 15. */
 const LOCK_MS = 10 * SECOND;
-const STALLED_CHECK_MS = 4 * SECOND;
+const STALLED_CHECK_MS = 3 * SECOND;
 
 const CLOSE_MS = 2 * SECOND;
 

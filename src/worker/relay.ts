@@ -45,7 +45,8 @@ export class Relay implements AsyncDisposable {
   readonly #stop = new AbortController();
   /** Lines by the id of their chunk. */
   readonly #inHand = new Map<string, number>();
-  readonly #abandoned: string[] = [];
+  /** Claimed, given up, and not due yet. */
+  readonly #abandoned = new Set<string>();
   #averageLines = MAX_LINES;
   #paused = false;
   #claiming = false;
@@ -85,11 +86,15 @@ export class Relay implements AsyncDisposable {
     return !due && !this.#claiming;
   }
 
-  /** Leaves what was given up to the next worker, at once. Resolves with how many chunks that are. */
+  /**
+   * Leaves what was given up to the next worker, at once. Resolves with how many chunks that are; as long as the ledger
+   * is away it is told again later, and a chunk whose worker ends before that is free when its lease does.
+   */
   async release(): Promise<number> {
-    const ids = this.#abandoned.splice(0);
-    if (ids.length > 0) await this.#options.link.tell((ledger) => ledger.postpone(ids, 0));
-    return ids.length; // those that could not be told are free when their lease ends
+    const ids = [...this.#abandoned];
+    if (ids.length > 0 && (await this.#options.link.tell((ledger) => ledger.postpone(ids, 0))))
+      for (const id of ids) this.#abandoned.delete(id);
+    return ids.length;
   }
 
   async #claimUntil(signal: AbortSignal): Promise<void> {
@@ -115,6 +120,7 @@ export class Relay implements AsyncDisposable {
     const { link, relayAfterMs } = this.#options;
     const limit = this.#paused ? 0 : this.#room();
     if (limit === 0) return 0;
+    await this.release();
     const due = await link.ask((ledger) => ledger.claim(limit, this.#leaseMs));
     if (!due || due.length === 0) return 0;
     this.#averageLines = Math.max(1, due.reduce((sum, { operations }) => sum + operations, 0) / due.length);
@@ -124,8 +130,8 @@ export class Relay implements AsyncDisposable {
     if (held.size > 0) await link.tell((ledger) => ledger.postpone([...held], relayAfterMs));
     const ours = ids.filter((id) => !held.has(id));
     const chunks = await link.ask((ledger) => ledger.read(ours));
-    if (this.#paused) this.#abandoned.push(...ours);
-    else for (const { id, lines } of chunks ?? []) void this.#take(id, lines);
+    if (this.#paused || !chunks) for (const id of ours) this.#abandoned.add(id);
+    else for (const { id, lines } of chunks) void this.#take(id, lines);
     return due.length;
   }
 
@@ -146,7 +152,8 @@ export class Relay implements AsyncDisposable {
     this.#inHand.set(id, chunk?.lines.length ?? 1);
     try {
       if (chunk) {
-        if ((await settle(chunk)) === 'abandoned') this.#abandoned.push(id);
+        // What could not be marked is sent again when the ledger is back, rather than after its lease.
+        if ((await settle(chunk)) !== 'settled') this.#abandoned.add(id);
         return;
       }
       if (text !== '') await keepUnreadable(unreadable(id, text)); // else all its lines were dropped
