@@ -64,6 +64,7 @@ export async function demo(options: DemoOptions): Promise<boolean> {
   await untilLogged(influx, load.answered.size);
   const verdict = judgeOperations(load.answered, await readOperations(influx));
   say(`\n${table(verdict, load.failed.length)}\n`);
+  say((await runTally(['audit'], environment)).trimEnd());
   if (keep) {
     say(addresses(next, environment));
     await delay(2 ** 31 - 1, undefined, { signal }).catch(() => undefined);
@@ -95,17 +96,20 @@ function table({ acknowledged, stored, lost, twice, wrong }: Verdict, failed: nu
 }
 
 function addresses({ api, worker }: Deployment, environment: Readonly<Record<string, string>>): string {
-  const tally = ['INFLUX_URL', 'INFLUX_BUCKET', 'INFLUX_ORG', 'INFLUX_TOKEN']
+  const tally = ['DATABASE_URL', 'INFLUX_URL', 'INFLUX_BUCKET', 'INFLUX_ORG', 'INFLUX_TOKEN']
     .filter((name) => environment[name])
     .map((name) => `${name}=${environment[name]}`);
   return [
     `API       http://127.0.0.1:${api.port}   admin http://127.0.0.1:${api.adminPort}`,
     `worker    admin http://127.0.0.1:${worker.adminPort}`,
     `Redis     ${environment['REDIS_URL']}`,
+    `Postgres  ${environment['DATABASE_URL']}`,
     `InfluxDB  ${environment['INFLUX_URL']}`,
     '',
     `curl -i http://127.0.0.1:${api.port}/sum -H 'Content-Type: application/json' -d '{"numbers":[1,2,3,4]}'`,
-    `${tally.join(' ')} node dist/cli/main.js count`,
+    `export ${tally.join(' ')}`,
+    'node dist/cli/main.js count',
+    'node dist/cli/main.js audit',
     '',
     'Ctrl+C ends it and leaves nothing behind.',
   ].join('\n');

@@ -31,11 +31,11 @@ export class Deployment implements AsyncDisposable {
 }
 
 /**
- * Runs a command of `tally` as a user would, its words on our standard error.
+ * Runs a command of `tally` as a user would. Resolves with its words.
  *
  * @throws {Error} when its exit code is not 0.
  */
-export async function runTally(args: readonly string[], env: Settings): Promise<void> {
+export async function runTally(args: readonly string[], env: Settings): Promise<string> {
   const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
   const child = spawn(process.execPath, [main, ...args], {
     env: { PATH: process.env['PATH'], ...env },
@@ -46,4 +46,5 @@ export async function runTally(args: readonly string[], env: Settings): Promise<
     stream.on('data', (data: Buffer) => (words += data.toString()));
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error(`tally ${args.join(' ')} ended with ${code}: ${words}`);
+  return words;
 }
