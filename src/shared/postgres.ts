@@ -4,7 +4,7 @@ import { withDeadline } from './deadline.js';
 import { SECOND } from './duration.js';
 import type { Logger } from './log.js';
 
-const CLOSE_MS = 2 * SECOND;
+const CLOSE_MS = SECOND / 2;
 const CONNECT_SECONDS = 5;
 
 /** An array of texts, or of what is written as text, as Postgres reads it. */

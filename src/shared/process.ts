@@ -6,7 +6,7 @@ import { openLog, type LOG_LEVELS, type Logger } from './log.js';
 import { newInstance } from './operation.js';
 import { readVersion } from './version.js';
 
-/** Beyond the drain itself: every close has its own deadline of two seconds or less. */
+/** Beyond the drain itself: every close has its own deadline, and a worker's add up to 8 s when every store keeps silent. */
 export const CLOSE_MARGIN_MS = 10 * SECOND;
 
 /** One running process, as its main function knows it. */

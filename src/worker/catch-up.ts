@@ -11,7 +11,7 @@ const MOVED_AT_ONCE = 20;
 
 const IDLE_MS = 2 * SECOND;
 
-const CLOSE_MS = 2 * SECOND;
+const CLOSE_MS = SECOND / 2;
 
 export interface CatchUpOptions {
   readonly queue: Pick<QueueView, 'settledUnrecorded' | 'forget'>;

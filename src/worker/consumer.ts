@@ -27,7 +27,7 @@ const FEWEST_CHUNKS = ENOUGH_LINES / MAX_LINES;
 const LOCK_MS = 10 * SECOND;
 const STALLED_CHECK_MS = 3 * SECOND;
 
-const CLOSE_MS = 2 * SECOND;
+const CLOSE_MS = SECOND;
 
 export interface ConsumerOptions {
   readonly url: string;

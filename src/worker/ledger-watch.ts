@@ -27,7 +27,7 @@ const MOST_STEPS = 500;
 /** The metrics take a twentieth of the stores' time at the most. */
 const SHARE = 20;
 
-const CLOSE_MS = 2 * SECOND;
+const CLOSE_MS = SECOND / 2;
 
 export interface LedgerWatchOptions {
   /** Of the ledger: leadership is a lock in a session of its own. */

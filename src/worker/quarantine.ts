@@ -81,7 +81,7 @@ export class Quarantine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await withDeadline(this.#waitingRoom.close(), 2 * SECOND, 'closing the quarantine').catch(
+    await withDeadline(this.#waitingRoom.close(), DEADLINE_MS, 'closing the quarantine').catch(
       () => undefined,
     );
     await closeRedis(this.#redis);

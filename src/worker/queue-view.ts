@@ -59,7 +59,7 @@ export class QueueView implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await withDeadline(this.#queue.close(), 2 * SECOND, 'closing the queue').catch(() => undefined);
+    await withDeadline(this.#queue.close(), DEADLINE_MS, 'closing the queue').catch(() => undefined);
     await closeRedis(this.#redis);
   }
 }

@@ -22,7 +22,7 @@ const LAST_IDLE_MS = 5 * SECOND;
 /** While the queue is away, what is accepted is due at once. */
 const LAST_IDLE_ALONE_MS = SECOND / 4;
 
-const CLOSE_MS = 2 * SECOND;
+const CLOSE_MS = SECOND / 2;
 
 export interface RelayOptions {
   readonly link: Pick<LedgerLink, 'ask' | 'tell'>;

@@ -247,3 +247,30 @@ describe('with Postgres away', () => {
     await waiting.close();
   });
 });
+
+describe('with every store silent', () => {
+  test.each(['worker', 'api'] as const)(
+    'the %s ends within its deadlines, with its receipt',
+    async (kind) => {
+      const stores = [servers.redis, servers.postgres, servers.influxdb];
+      const proxies = await Promise.all(stores.map(({ url }) => TcpProxy.open(Number(new URL(url).port))));
+      const [toRedis, toPostgres, toInflux] = proxies.map(({ port }) => port);
+      const database = new URL(scene.env['DATABASE_URL'] ?? '');
+      database.port = String(toPostgres);
+      const silent = {
+        REDIS_URL: `redis://127.0.0.1:${toRedis}`,
+        DATABASE_URL: database.href,
+        INFLUX_URL: `http://127.0.0.1:${toInflux}`,
+        SHUTDOWN_TIMEOUT: '3s',
+      };
+      const api = await scene.api(kind === 'api' ? silent : {});
+      const worker = await scene.worker(kind === 'worker' ? silent : {});
+      await answer(api, 5);
+      await allLogged(5);
+      for (const proxy of proxies) proxy.stall('both');
+      const { receipt } = await (kind === 'api' ? api : worker).stop();
+      expect(receipt).toMatchObject({ msg: 'receipt' });
+      await Promise.all(proxies.map((proxy) => proxy[Symbol.asyncDispose]()));
+    },
+  );
+});
