@@ -184,6 +184,23 @@ test('one store alone decides as the rule has it', async () => {
   expect(queue.revoked).toEqual([chunk(1)]);
 });
 
+describe('a first meeting', () => {
+  test('waits for every store, so that the first chunk finds them all connected', async () => {
+    const met = acceptance.meet();
+    ledger.answersPings();
+    expect(await stateOf(met)).toBe('undecided');
+    queue.answersPings();
+    expect(await met).toBe(true);
+  });
+
+  test('waits no longer than the deadline, and says whether any store answered', async () => {
+    open(20);
+    expect(await acceptance.meet()).toBe(false);
+    ledger.answersPings();
+    expect(await acceptance.meet()).toBe(true);
+  });
+});
+
 describe('whether any store answers', () => {
   test('is true as soon as one does, however long the other takes', async () => {
     ledger.answersPings();

@@ -62,13 +62,25 @@ export class Acceptance implements Disposable {
     return have.length > 0;
   }
 
-  /** True when at least one store answers a ping within the deadline. */
+  /** True as soon as one store answers a ping within the deadline. */
   async answers(): Promise<boolean> {
-    const pings = this.#stores.map((store) => withDeadline(store.ping(), this.#deadlineMs, store.name));
-    return Promise.any(pings).then(
+    return Promise.any(this.#ping()).then(
       () => true,
       () => false,
     );
+  }
+
+  /**
+   * Resolves when every store has answered a ping or missed the deadline, with whether any has: the first chunks are to
+   * find them all connected.
+   */
+  async meet(): Promise<boolean> {
+    const pings = await Promise.allSettled(this.#ping());
+    return pings.some(({ status }) => status === 'fulfilled');
+  }
+
+  #ping(): Promise<void>[] {
+    return this.#stores.map((store) => withDeadline(store.ping(), this.#deadlineMs, store.name));
   }
 
   #awake(): readonly AcceptanceStore[] {

@@ -56,8 +56,7 @@ await runProcess(async ({ env, start }) => {
       : { keepAliveSeconds: Math.floor(config.SHUTDOWN_DELAY / SECOND) },
   );
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
-  if (!(await acceptance.answers()))
-    log.warn('no durable store answers yet; sums are refused until one does');
+  if (!(await acceptance.meet())) log.warn('no durable store answers yet; sums are refused until one does');
   const port = await server.listen(config.HOST, config.PORT);
   lifecycle.ready();
   log.info({ ...about, port, adminPort }, 'ready');
