@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { SECOND } from '../shared/duration.js';
-import type { DrillResult, Progress, Running } from '../drill/drill.js';
+import type { DrillResult, Running } from '../drill/drill.js';
+import type { Progress } from '../drill/watch.js';
 import { UsageError, type Command, type Terminal, type Values } from './command.js';
 import { durationOption } from './options.js';
 

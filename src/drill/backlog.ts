@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { withDeadline } from '../shared/deadline.js';
-import { SECOND } from '../shared/duration.js';
+import { MINUTE, SECOND } from '../shared/duration.js';
 import { openLog } from '../shared/log.js';
 import { QUEUE_NAME, queueOptions } from '../shared/operation-queue.js';
 import { Postgres } from '../shared/postgres.js';
@@ -9,6 +9,9 @@ import { closeRedis, openRedis } from '../shared/redis.js';
 
 /** Operations by how long they took from their acceptance to the mark that they are logged, in whole milliseconds. */
 export type LogTimes = readonly { readonly ms: number; readonly operations: number }[];
+
+/** How long all that was accepted may take to be logged: a killed worker's lease, its successor's lease, and time to write. */
+export const LOGGED_MS = 3 * MINUTE;
 
 const ANSWER_MS = SECOND;
 const LOOK_MS = 100;
@@ -78,7 +81,7 @@ export class Backlog implements AsyncDisposable {
   /** Ids of chunks in the queue, those included that it keeps for a ledger that was away. */
   async #queued(): Promise<readonly string[] | undefined> {
     return this.#ask(() =>
-      this.#queue.getRanges(['waiting', 'active', 'delayed', 'prioritized', 'completed', 'failed']),
+      this.#queue.getRanges(['waiting', 'active', 'delayed', 'prioritized', 'completed', 'failed'], 0, -1),
     );
   }
 

@@ -3,8 +3,9 @@ import { countOperations } from '../shared/counts.js';
 import { SECOND } from '../shared/duration.js';
 import { INFLUX_VARIABLES, readVariables } from '../shared/configuration.js';
 import { Influx } from '../shared/influx.js';
-import { Deployment, runTally } from './deployment.js';
+import { Deployment } from './deployment.js';
 import { Load } from './load.js';
+import { runTally } from './run-tally.js';
 import { judgeOperations, readOperations, type Verdict } from './verdict.js';
 
 export interface DemoOptions {

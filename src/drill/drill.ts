@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { INFLUX_VARIABLES, readVariables } from '../shared/configuration.js';
-import { MINUTE, parseDuration, SECOND } from '../shared/duration.js';
+import { parseDuration, SECOND } from '../shared/duration.js';
 import { Influx } from '../shared/influx.js';
-import { Backlog, type LogTimes } from './backlog.js';
+import { Backlog, LOGGED_MS, type LogTimes } from './backlog.js';
 import { Balancer } from './balancer.js';
 import { askOnce, Clients } from './clients.js';
 import { EVENTS, type Scenery } from './events.js';
@@ -17,7 +14,9 @@ import { Random } from './random.js';
 import { RequestRecord } from './record.js';
 import type { Stores } from './stores/open-stores.js';
 import type { StoreName } from './stores/store.js';
+import { runTally } from './run-tally.js';
 import { readOperations } from './verdict.js';
+import { Watch, type Progress } from './watch.js';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -41,22 +40,6 @@ export interface DrillOptions {
   readonly onProgress: (progress: Progress) => void;
   /** Told the result so far while all is still running; what it awaits keeps it running. */
   readonly hold?: (running: Running, result: DrillResult) => Promise<void>;
-}
-
-/** How it goes at one moment. */
-export interface Progress {
-  /** Of the drill. */
-  readonly ms: number;
-  readonly sent: number;
-  readonly answered: number;
-  readonly failed: number;
-  readonly inFlight: number;
-  /** Operations in the ledger that are not logged yet; `undefined` while it is away. */
-  readonly unlogged: number | undefined;
-  readonly apis: number;
-  readonly workers: number;
-  /** What happens now. */
-  readonly happening: string;
 }
 
 /** An event that happened. Times are milliseconds of the drill. */
@@ -100,10 +83,6 @@ const SETTINGS: Settings = {
 };
 
 const MIN_READY_MS = SECOND / 2;
-const SAMPLE_MS = SECOND / 2;
-
-/** How long all that was accepted may take to be logged: a killed worker's lease, its successor's lease, and time to write. */
-const LOGGED_MS = 3 * MINUTE;
 
 /**
  * Starts Tally behind a balancer, loads it, lets the plan happen, and judges by what the stores hold.
@@ -225,57 +204,6 @@ async function happen(
 /** A store that failed is asked once a second whether it is back, and given half a second to say so. */
 const BACK_MS = 2 * SECOND;
 
-interface WatchOptions extends Pick<DrillOptions, 'onProgress'> {
-  readonly record: RequestRecord;
-  readonly backlog: Backlog;
-  readonly apis: Fleet;
-  readonly workers: Fleet;
-}
-
-/** Samples how it goes. */
-class Watch {
-  readonly samples: Progress[] = [];
-  happening = '';
-  readonly #options: WatchOptions;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
-
-  constructor(options: WatchOptions) {
-    this.#options = options;
-    this.#running = this.#run();
-  }
-
-  /** Resolves when nothing is waiting to be logged any more, or at once. */
-  async stop(atOnce: boolean): Promise<void> {
-    const { backlog } = this.#options;
-    if (!atOnce) await backlog.loggedUntil(Date.now(), LOGGED_MS).catch(() => false);
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const { record, backlog, apis, workers, onProgress } = this.#options;
-    while (!signal.aborted) {
-      const unlogged = await backlog.unlogged();
-      const sample = {
-        ms: record.nowMs,
-        sent: record.sent,
-        answered: record.acknowledged.size,
-        failed: record.failed.length,
-        inFlight: record.inFlight,
-        unlogged,
-        apis: apis.running.length,
-        workers: workers.running.length,
-        happening: this.happening,
-      };
-      this.samples.push(sample);
-      onProgress(sample);
-      await delay(SAMPLE_MS, undefined, { signal }).catch(() => undefined);
-    }
-  }
-}
-
 function requireOwnStores({ plan, stores }: DrillOptions): void {
   for (const name of plan.flat()) {
     const { harms, stalls } = EVENTS.get(name) ?? {};
@@ -295,21 +223,3 @@ function stalledStores(plan: readonly Step[]): ReadonlySet<StoreName> {
 
 const shutdownDelayMs = (environment: Settings) =>
   parseDuration(environment['SHUTDOWN_DELAY'] ?? '') ?? SECOND;
-
-/**
- * Runs a command of `tally` as a user would.
- *
- * @throws {Error} with its words when its exit code is not 0.
- */
-async function runTally(args: readonly string[], env: Settings): Promise<void> {
-  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let words = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (data: Buffer) => (words += data.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`tally ${args.join(' ')} ended with ${code}: ${words}`);
-}

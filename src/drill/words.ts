@@ -1,4 +1,5 @@
-import type { DrillResult, Happened, Progress, Running } from './drill.js';
+import type { DrillResult, Happened, Running } from './drill.js';
+import type { Progress } from './watch.js';
 import type { Ended } from './fleet.js';
 import { percentile, type Judgement } from './judgement.js';
 

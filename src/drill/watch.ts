@@ -1,0 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { SECOND } from '../shared/duration.js';
+import { LOGGED_MS, type Backlog } from './backlog.js';
+import type { Fleet } from './fleet.js';
+import type { RequestRecord } from './record.js';
+
+const SAMPLE_MS = SECOND / 2;
+
+/** How a drill goes at one moment. */
+export interface Progress {
+  /** Of the drill. */
+  readonly ms: number;
+  readonly sent: number;
+  readonly answered: number;
+  readonly failed: number;
+  readonly inFlight: number;
+  /** Operations in the ledger that are not logged yet; `undefined` while it is away. */
+  readonly unlogged: number | undefined;
+  readonly apis: number;
+  readonly workers: number;
+  /** What happens now. */
+  readonly happening: string;
+}
+
+interface WatchOptions {
+  /** Told every half second how it goes. */
+  readonly onProgress: (progress: Progress) => void;
+  readonly record: RequestRecord;
+  readonly backlog: Backlog;
+  readonly apis: Fleet;
+  readonly workers: Fleet;
+}
+
+/** Samples how it goes. */
+export class Watch {
+  readonly samples: Progress[] = [];
+  happening = '';
+  readonly #options: WatchOptions;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** Resolves when nothing is waiting to be logged any more, or at once. */
+  async stop(atOnce: boolean): Promise<void> {
+    const { backlog } = this.#options;
+    if (!atOnce) await backlog.loggedUntil(Date.now(), LOGGED_MS).catch(() => false);
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const { record, backlog, apis, workers, onProgress } = this.#options;
+    while (!signal.aborted) {
+      const unlogged = await backlog.unlogged();
+      const sample = {
+        ms: record.nowMs,
+        sent: record.sent,
+        answered: record.acknowledged.size,
+        failed: record.failed.length,
+        inFlight: record.inFlight,
+        unlogged,
+        apis: apis.running.length,
+        workers: workers.running.length,
+        happening: this.happening,
+      };
+      this.samples.push(sample);
+      onProgress(sample);
+      await delay(SAMPLE_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
