@@ -1,15 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { describe, expect, inject, test, vi } from 'vitest';
 import { audit as auditCommand } from '../src/cli/audit.js';
-import { openPostgres } from '../src/drill/stores/open-stores.js';
-import type { Store as Server } from '../src/drill/stores/store.js';
 import { audit, type Audit } from '../src/shared/audit.js';
 import type { Chunk } from '../src/shared/chunk.js';
 import { DAY, MINUTE, SECOND } from '../src/shared/duration.js';
-import { Ledger } from '../src/shared/ledger.js';
+import type { Ledger } from '../src/shared/ledger.js';
 import { Lines } from '../src/shared/lines.js';
 import type { Postgres } from '../src/shared/postgres.js';
-import { InfluxBucket, lineAt, openServer } from './influx-bucket.js';
-import { openLedger } from './ledger-database.js';
+import { type InfluxBucket, lineAt } from './influx-bucket.js';
+import { useStores } from './use-stores.js';
 
 const HOUR = 60 * MINUTE;
 
@@ -22,31 +20,11 @@ interface ChunkOptions {
   readonly operations?: number;
 }
 
-let database: Server;
-beforeAll(async () => {
-  database = await openPostgres();
-});
-afterAll(() => database?.[Symbol.asyncDispose]());
-
 describe.each(inject('influxGenerations'))('an audit, on a real InfluxDB %s.x,', (generation) => {
-  let server: Server;
   let bucket: InfluxBucket;
   let postgres: Postgres & { readonly url: string };
   let ledger: Ledger;
-  beforeAll(async () => {
-    server = await openServer(generation);
-  });
-  afterAll(() => server?.[Symbol.asyncDispose]());
-  beforeEach(async () => {
-    bucket = new InfluxBucket(server);
-    await bucket.create();
-    postgres = await openLedger(database);
-    ledger = new Ledger(postgres);
-  });
-  afterEach(async () => {
-    bucket[Symbol.dispose]();
-    await postgres[Symbol.asyncDispose]();
-  });
+  useStores((stores) => ({ bucket, postgres, ledger } = stores), generation);
 
   /** Chunk `seq` of an instance: five operations, a microsecond after those of the one before. */
   function chunkOf(seq: number, options: ChunkOptions = {}): Chunk {

@@ -1,39 +1,22 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createApp } from '../src/api/app.js';
 import { Counts } from '../src/api/counts.js';
-import { openPostgres } from '../src/drill/stores/open-stores.js';
 import type { Store as Server } from '../src/drill/stores/store.js';
 import { MINUTE } from '../src/shared/duration.js';
 import { Influx } from '../src/shared/influx.js';
-import { Ledger } from '../src/shared/ledger.js';
+import type { Ledger } from '../src/shared/ledger.js';
 import { Lifecycle } from '../src/shared/lifecycle.js';
 import { Lines } from '../src/shared/lines.js';
 import type { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
-import { InfluxBucket, lineAt, openServer } from './influx-bucket.js';
-import { openLedger } from './ledger-database.js';
+import { type InfluxBucket, lineAt } from './influx-bucket.js';
+import { useStores } from './use-stores.js';
 
-let server: Server;
 let database: Server;
 let bucket: InfluxBucket;
 let postgres: Postgres;
 let ledger: Ledger;
-beforeAll(async () => {
-  const [generation = 1] = inject('influxGenerations');
-  [server, database] = await Promise.all([openServer(generation), openPostgres()]);
-});
-afterAll(() => Promise.all([server?.[Symbol.asyncDispose](), database?.[Symbol.asyncDispose]()]));
-beforeEach(async () => {
-  await database.start();
-  bucket = new InfluxBucket(server);
-  await bucket.create();
-  postgres = await openLedger(database);
-  ledger = new Ledger(postgres);
-});
-afterEach(async () => {
-  bucket[Symbol.dispose]();
-  await postgres[Symbol.asyncDispose]();
-});
+useStores((stores) => ({ bucket, postgres, ledger, database } = stores));
 
 /** The API, counting on these stores. */
 function api({ influx = bucket.influx } = {}) {

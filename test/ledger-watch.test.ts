@@ -1,42 +1,25 @@
 import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { openPostgres } from '../src/drill/stores/open-stores.js';
+import { describe, expect, test } from 'vitest';
 import type { Store as Server } from '../src/drill/stores/store.js';
 import { MINUTE, SECOND } from '../src/shared/duration.js';
 import { Influx } from '../src/shared/influx.js';
-import { Ledger } from '../src/shared/ledger.js';
+import type { Ledger } from '../src/shared/ledger.js';
 import { Lines } from '../src/shared/lines.js';
 import type { Postgres } from '../src/shared/postgres.js';
 import { LedgerWatch } from '../src/worker/ledger-watch.js';
 import { quiet } from './accepting-store.js';
-import { InfluxBucket, lineAt, openServer } from './influx-bucket.js';
-import { openLedger } from './ledger-database.js';
+import { type InfluxBucket, lineAt } from './influx-bucket.js';
 import { until } from './system/scene.js';
+import { useStores } from './use-stores.js';
 
 const UNACCOUNTED = 'tally_unaccounted_operations';
 const AGE = 'tally_oldest_unlogged_operation_age_seconds';
 
-let server: Server;
 let database: Server;
 let bucket: InfluxBucket;
 let postgres: Postgres & { readonly url: string };
 let ledger: Ledger;
-beforeAll(async () => {
-  const [generation = 1] = inject('influxGenerations');
-  [server, database] = await Promise.all([openServer(generation), openPostgres()]);
-});
-afterAll(() => Promise.all([server?.[Symbol.asyncDispose](), database?.[Symbol.asyncDispose]()]));
-beforeEach(async () => {
-  await database.start();
-  bucket = new InfluxBucket(server);
-  await bucket.create();
-  postgres = await openLedger(database);
-  ledger = new Ledger(postgres);
-});
-afterEach(async () => {
-  bucket[Symbol.dispose]();
-  await postgres[Symbol.asyncDispose]();
-});
+useStores((stores) => ({ bucket, postgres, ledger, database } = stores));
 
 const startedAt = BigInt(Date.now() - MINUTE) * 1_000_000n;
 const chunkOf = (seq: number) => ({

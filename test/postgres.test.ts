@@ -5,6 +5,7 @@ import { openPostgres } from '../src/drill/stores/open-stores.js';
 import type { Store } from '../src/drill/stores/store.js';
 import { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
+import { until } from './system/scene.js';
 import { TcpProxy } from '../src/drill/tcp-proxy.js';
 
 let server: Store;
@@ -33,9 +34,13 @@ test('a stalled connection is given up by a reset, and the next statement has a 
   await using proxy = await TcpProxy.open(Number(new URL(server.url).port));
   await using postgres = open(proxy.port);
   await postgres.ping();
-  proxy.stall('both');
-  const stalled = expect(postgres.sql`SELECT 1`.execute()).rejects.toThrow('CONNECTION_CLOSED');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  proxy.stall('answers');
+  const stalled = expect(postgres.sql`SELECT 'held back'`.execute()).rejects.toThrow('CONNECTION_CLOSED');
+  await using direct = open();
+  await until(async () => {
+    const asked = await direct.sql`SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT ''held%'`;
+    return asked.length === 1;
+  });
   postgres.reset();
   await stalled;
   proxy.resume();
