@@ -15,6 +15,8 @@ export interface BalancerOptions {
   readonly probeMs: number;
   /** How long it takes until what is known of an endpoint has reached the balancer, in milliseconds. */
   readonly lagMs: number;
+  /** `/readyz` is not asked: an endpoint counts as ready from its start on. */
+  readonly unprobed?: boolean | undefined;
 }
 
 /** As Kubernetes has them unless it is told otherwise. */
@@ -85,6 +87,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   async #probe(watched: Watched): Promise<void> {
+    if (this.#options.unprobed) return this.#learn(watched, true);
     const { endpoint, gone } = watched;
     let failures = 0;
     while (!gone.signal.aborted) {

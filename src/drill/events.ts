@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MINUTE } from '../shared/duration.js';
-import type { Backlog } from './backlog.js';
 import type { Fleet } from './fleet.js';
 import type { Excuse } from './judgement.js';
 import type { Networks } from './networks.js';
 import type { Random } from './random.js';
 import type { StoreName, Store } from './stores/store.js';
+import type { Underway } from './underway.js';
 
 /** What events happen to. */
 export interface Scenery {
@@ -13,7 +13,7 @@ export interface Scenery {
   readonly workers: Fleet;
   readonly stores: Readonly<Record<StoreName, Store>>;
   readonly networks: Networks;
-  readonly backlog: Backlog;
+  readonly backlog: Underway;
   readonly random: Random;
   /** Milliseconds since the drill began. */
   readonly now: () => number;

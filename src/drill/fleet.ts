@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
 import type { Random } from './random.js';
+import { freePort } from './stores/free-port.js';
 import { TallyProcess, type Ending } from './tally-process.js';
 
 /** A process that has ended, and why. */
@@ -20,6 +21,12 @@ export interface FleetOptions {
   readonly replicas: number;
   /** How long a new process must have been ready before an old one may go, in milliseconds. */
   readonly minReadyMs: number;
+  /** Another program than Tally, as arguments of Node. */
+  readonly program?: readonly string[] | undefined;
+  /** How processes are asked to end; SIGTERM unless said otherwise. */
+  readonly stopSignal?: NodeJS.Signals | undefined;
+  /** A process that replaces another counts as ready from its start, as a pod without a readiness probe does. */
+  readonly unprobed?: boolean | undefined;
   /** Told when a process has started, and when it is asked to end or dead; the second may take its time to get around. */
   readonly onStart?: (process: TallyProcess) => void;
   readonly onLeave?: (process: TallyProcess) => Promise<void>;
@@ -58,6 +65,7 @@ export class Fleet implements AsyncDisposable {
     const fleet = new Fleet(options);
     try {
       await Promise.all(Array.from({ length: options.replicas }, () => fleet.#start(0)));
+      await Promise.all(fleet.running.map(untilReady));
     } catch (error) {
       await fleet[Symbol.asyncDispose]();
       throw error;
@@ -110,7 +118,7 @@ export class Fleet implements AsyncDisposable {
     };
   }
 
-  /** SIGTERM to all of them; nothing is replaced any more. */
+  /** Asks all of them to end; nothing is replaced any more. */
   async stop(): Promise<void> {
     this.#replicas = 0;
     await this.#inTurn(async () => void (await Promise.all(this.running.map((one) => this.#leave(one)))));
@@ -123,22 +131,27 @@ export class Fleet implements AsyncDisposable {
   }
 
   async #start(minReadyMs: number): Promise<void> {
-    const { kind, env, onStart } = this.#options;
-    const process = await TallyProcess.start({ kind, env });
+    const { unprobed, onStart } = this.#options;
+    const process = await (unprobed ? this.#launch() : TallyProcess.start(this.#options));
     this.#all.add(process);
     if (this.#disposed) return this.#end(process);
     void this.#follow(process);
     onStart?.(process);
-    await untilReady(process);
+    if (!unprobed) await untilReady(process);
     await delay(minReadyMs);
     if (this.#leaving.has(process)) return;
     this.#running.add(process);
   }
 
+  async #launch(): Promise<TallyProcess> {
+    const [PORT, ADMIN_PORT] = [String(await freePort()), String(await freePort())];
+    return TallyProcess.launch({ ...this.#options, env: { ...this.#options.env, PORT, ADMIN_PORT } });
+  }
+
   async #leave(process: TallyProcess): Promise<void> {
     this.#running.delete(process);
     this.#leaving.set(process, { why: 'asked', from: performance.now() });
-    process.signal('SIGTERM');
+    process.signal(this.#options.stopSignal ?? 'SIGTERM');
     await Promise.all([process.ended(), this.#options.onLeave?.(process)]);
   }
 

@@ -21,6 +21,8 @@ export interface Ending {
 export interface TallyProcessOptions {
   readonly kind: 'api' | 'worker';
   readonly env: Readonly<Record<string, string>>;
+  /** What Node is to run instead of Tally; it says `ready` with its ports and its name as Tally does. */
+  readonly program?: readonly string[] | undefined;
 }
 
 /** As pino numbers its levels. */
@@ -34,18 +36,21 @@ const END_MS = 60 * SECOND;
 /** An API or worker process of Tally, as `node dist/…/main.js` on free ports of the loopback address. */
 export class TallyProcess implements AsyncDisposable {
   readonly kind: 'api' | 'worker';
+  readonly #env: Readonly<Record<string, string>>;
   readonly #child: ChildProcess;
   readonly #log: LogLine[] = [];
   readonly #watchers = new Set<() => void>();
   readonly #ended: Promise<Ending>;
   #errors = '';
   #signalledAt = performance.now();
+  #instance: string | undefined;
 
-  private constructor({ kind, env }: TallyProcessOptions) {
+  private constructor({ kind, env, program }: TallyProcessOptions) {
     this.kind = kind;
+    this.#env = env;
     const main = fileURLToPath(new URL(`../../dist/${kind}/main.js`, import.meta.url));
     const ports = { HOST: '127.0.0.1', ADMIN_PORT: '0', ...(kind === 'api' && { PORT: '0' }) };
-    this.#child = spawn(process.execPath, [main], {
+    this.#child = spawn(process.execPath, program ?? [main], {
       env: { PATH: process.env['PATH'], ...ports, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // Ctrl+C is for us to pass on
@@ -75,7 +80,7 @@ export class TallyProcess implements AsyncDisposable {
    * @throws {Error} with what it said when it ended instead.
    */
   static async start(options: TallyProcessOptions): Promise<TallyProcess> {
-    const started = new TallyProcess(options);
+    const started = TallyProcess.launch(options);
     try {
       await started.logged(({ msg }) => msg === 'ready', READY_MS);
     } catch (error) {
@@ -85,16 +90,23 @@ export class TallyProcess implements AsyncDisposable {
     return started;
   }
 
+  /** Starts it and waits for nothing: its ports are then those that its environment names. */
+  static launch(options: TallyProcessOptions): TallyProcess {
+    return new TallyProcess(options);
+  }
+
   get port(): number {
-    return Number(this.#ready['port']);
+    return Number(this.#ready['port'] ?? this.#env['PORT']);
   }
 
   get adminPort(): number {
-    return Number(this.#ready['adminPort']);
+    return Number(this.#ready['adminPort'] ?? this.#env['ADMIN_PORT']);
   }
 
+  /** Its own name; that of the process when it was asked for before there was one. */
   get instance(): string {
-    return String(this.#ready['instance']);
+    this.#instance ??= String(this.#ready['instance'] ?? `process-${this.pid}`);
+    return this.#instance;
   }
 
   get pid(): number {

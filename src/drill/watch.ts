@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
-import { LOGGED_MS, type Backlog } from './backlog.js';
+import { LOGGED_MS } from './backlog.js';
 import type { Fleet } from './fleet.js';
 import type { RequestRecord } from './record.js';
+import type { Underway } from './underway.js';
 
 const SAMPLE_MS = SECOND / 2;
 
@@ -26,7 +27,7 @@ interface WatchOptions {
   /** Told every half second how it goes. */
   readonly onProgress: (progress: Progress) => void;
   readonly record: RequestRecord;
-  readonly backlog: Backlog;
+  readonly backlog: Underway;
   readonly apis: Fleet;
   readonly workers: Fleet;
 }
