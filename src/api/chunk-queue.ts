@@ -1,12 +1,8 @@
 import { once } from 'node:events';
-import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { toJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
-import { SECOND } from '../shared/duration.js';
-import { withDeadline } from '../shared/deadline.js';
+import { FailFastQueue } from '../shared/fail-fast-queue.js';
 import type { Logger } from '../shared/log.js';
-import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME, queueOptions } from '../shared/operation-queue.js';
-import { closeRedis, openRedis } from '../shared/redis.js';
+import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../shared/operation-queue.js';
 import type { AcceptanceStore } from './acceptance.js';
 
 /** Refused chunks that are still to be taken back; older ones are forgotten (and said so) beyond this. */
@@ -15,27 +11,19 @@ const MAX_REVOCATIONS = 1_000;
 /** The queue as the API sees it: a store that accepts chunks, one job each. The fast path to the worker. */
 export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
   readonly name = 'queue';
-  readonly #redis: Redis;
-  readonly #queue: Queue<ChunkJob>;
+  readonly #operations: FailFastQueue<ChunkJob>;
   readonly #log: Logger;
   readonly #revoked = new Set<string>();
 
   constructor({ url, prefix, log }: { url: string; prefix: string; log: Logger }) {
     this.#log = log;
-    this.#redis = openRedis(url, { commands: 'fail-fast', log });
-    this.#queue = new Queue(QUEUE_NAME, {
-      ...queueOptions(prefix),
-      connection: this.#redis,
-      skipMetasUpdate: true,
-    });
-    this.#queue.on('error', () => undefined); // the connection has reported it already
-    this.#redis.on('ready', () => void this.#takeBack());
+    this.#operations = new FailFastQueue({ url, prefix, name: QUEUE_NAME, log });
+    this.#operations.redis.on('ready', () => void this.#takeBack());
   }
 
   async accept(chunk: Chunk): Promise<void> {
-    // BullMQ would wait for a first connection and send the job then, long after its requests were refused.
-    if (this.#redis.status !== 'ready') throw new Error(`redis is ${this.#redis.status}`);
-    await this.#queue.add(JOB_NAME, toJob(chunk), { ...JOB_OPTIONS, jobId: chunk.id });
+    this.#operations.assertReady();
+    await this.#operations.queue.add(JOB_NAME, toJob(chunk), { ...JOB_OPTIONS, jobId: chunk.id });
   }
 
   /** The worker that settles it adds it to the ledger. */
@@ -58,19 +46,21 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
   }
 
   reset(): void {
-    if (this.#redis.status === 'ready') this.#redis.disconnect(true);
+    if (!this.#operations.away) this.#operations.redis.disconnect(true);
   }
 
   async ping(): Promise<void> {
-    if (this.#redis.status !== 'ready') await once(this.#redis, 'ready');
-    await this.#redis.ping();
+    const { redis } = this.#operations;
+    if (redis.status !== 'ready') await once(redis, 'ready');
+    await redis.ping();
   }
 
   async #takeBack(): Promise<void> {
+    const { queue } = this.#operations;
     for (const id of this.#revoked) {
       try {
-        const job = await this.#queue.getJob(id);
-        const removed = job && job.finishedOn === undefined ? await this.#queue.remove(id) : 0;
+        const job = await queue.getJob(id);
+        const removed = job && job.finishedOn === undefined ? await queue.remove(id) : 0;
         this.#revoked.delete(id);
         if (removed === 1) this.#log.info({ chunk: id }, 'a refused chunk was taken back');
       } catch (error) {
@@ -80,11 +70,7 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    // BullMQ's close waits for Redis, however long it is away; the connection is ours and is ended after it.
-    await withDeadline(this.#queue.close(), 2 * SECOND, 'closing the queue').catch((error: unknown) => {
-      this.#log.warn({ err: error }, 'the queue did not close in time');
-    });
-    await closeRedis(this.#redis);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#operations[Symbol.asyncDispose]();
   }
 }

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Queue } from 'bullmq';
 import { withDeadline } from '../shared/deadline.js';
 import { MINUTE, SECOND } from '../shared/duration.js';
+import { FailFastQueue } from '../shared/fail-fast-queue.js';
 import { openLog } from '../shared/log.js';
-import { QUEUE_NAME, queueOptions } from '../shared/operation-queue.js';
+import { QUEUE_NAME } from '../shared/operation-queue.js';
 import { Postgres } from '../shared/postgres.js';
-import { closeRedis, openRedis } from '../shared/redis.js';
 
 /** Operations by how long they took from their acceptance to the mark that they are logged, in whole milliseconds. */
 export type LogTimes = readonly { readonly ms: number; readonly operations: number }[];
@@ -19,20 +18,18 @@ const LOOK_MS = 100;
 /** What was accepted and is not logged yet, as queue and ledger say; both may be away. */
 export class Backlog implements AsyncDisposable {
   readonly #postgres: Postgres;
-  readonly #redis: ReturnType<typeof openRedis>;
-  readonly #queue: Queue;
+  readonly #operations: FailFastQueue<unknown>;
 
   constructor(env: Readonly<Record<string, string>>) {
     const log = openLog('silent', 'drill');
     const url = env['DATABASE_URL'] ?? '';
     this.#postgres = new Postgres({ url, application: 'drill', log, connections: 2 });
-    this.#redis = openRedis(env['REDIS_URL'] ?? '', { commands: 'fail-fast', log });
-    this.#queue = new Queue(QUEUE_NAME, {
-      ...queueOptions(env['QUEUE_PREFIX'] ?? 'tally'),
-      connection: this.#redis,
-      skipMetasUpdate: true,
+    this.#operations = new FailFastQueue({
+      url: env['REDIS_URL'] ?? '',
+      prefix: env['QUEUE_PREFIX'] ?? 'tally',
+      name: QUEUE_NAME,
+      log,
     });
-    this.#queue.on('error', () => undefined); // killed on purpose
   }
 
   /** Operations in the ledger that are not logged yet; `undefined` while it does not answer. */
@@ -67,7 +64,7 @@ export class Backlog implements AsyncDisposable {
   }
 
   async flushRedis(): Promise<void> {
-    await this.#redis.flushall();
+    await this.#operations.redis.flushall();
   }
 
   /** Of all that the ledger has as logged, from the identity that an operation got to the mark. */
@@ -81,7 +78,11 @@ export class Backlog implements AsyncDisposable {
   /** Ids of chunks in the queue, those included that it keeps for a ledger that was away. */
   async #queued(): Promise<readonly string[] | undefined> {
     return this.#ask(() =>
-      this.#queue.getRanges(['waiting', 'active', 'delayed', 'prioritized', 'completed', 'failed'], 0, -1),
+      this.#operations.queue.getRanges(
+        ['waiting', 'active', 'delayed', 'prioritized', 'completed', 'failed'],
+        0,
+        -1,
+      ),
     );
   }
 
@@ -118,8 +119,7 @@ export class Backlog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await withDeadline(this.#queue.close(), ANSWER_MS, 'closing the queue').catch(() => undefined);
-    await closeRedis(this.#redis);
+    await this.#operations[Symbol.asyncDispose]();
     await this.#postgres[Symbol.asyncDispose]();
   }
 }

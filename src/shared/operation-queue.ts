@@ -19,6 +19,7 @@ export const JOB_OPTIONS = {
 
 /** Options that both ends of the queue share. */
 export function queueOptions(prefix: string): Omit<QueueOptions, 'connection'> {
-  // Events are read by nobody: a short stream keeps them from taking memory beside the chunks.
+  // Events are read by nobody: a short stream keeps them from taking memory beside the chunks. BullMQ keeps its length
+  // in the queue's metadata, which each process writes when it starts; until then, and after FLUSHALL, it is 10,000.
   return { prefix, skipVersionCheck: true, streams: { events: { maxLen: 10 } } };
 }

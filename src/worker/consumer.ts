@@ -70,7 +70,7 @@ export class Consumer implements AsyncDisposable {
       return copy;
     };
     const shared = { ...queueOptions(prefix), connection: this.#redis };
-    this.#queue = new Queue(QUEUE_NAME, { ...shared, skipMetasUpdate: true });
+    this.#queue = new Queue(QUEUE_NAME, shared);
     this.#worker = new Worker(QUEUE_NAME, (job, token) => this.#process(job, token), {
       ...shared,
       name: instance,

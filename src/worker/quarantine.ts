@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
-import { withDeadline } from '../shared/deadline.js';
 import { SECOND } from '../shared/duration.js';
+import { FailFastQueue } from '../shared/fail-fast-queue.js';
 import type { RefusedLine } from '../shared/ledger.js';
 import type { Logger } from '../shared/log.js';
-import { queueOptions } from '../shared/operation-queue.js';
-import { closeRedis, openRedis } from '../shared/redis.js';
 import type { LedgerLink } from './ledger-link.js';
 
 const WAITING_ROOM = 'quarantine';
 
-const DEADLINE_MS = SECOND;
 const RETRY_MS = SECOND / 2;
 
 /** Lines that move into the ledger in one statement. */
@@ -30,17 +25,14 @@ export interface QuarantineOptions {
  * while that is away in a queue in Redis that nobody consumes, from where they move into the ledger later.
  */
 export class Quarantine implements AsyncDisposable {
-  readonly #redis: Redis;
-  readonly #waitingRoom: Queue<RefusedLine>;
+  readonly #waitingRoom: FailFastQueue<RefusedLine>;
   readonly #link: LedgerLink;
   readonly #log: Logger;
 
   constructor({ url, prefix, link, log }: QuarantineOptions) {
     this.#link = link;
     this.#log = log;
-    this.#redis = openRedis(url, { commands: 'fail-fast', log });
-    this.#waitingRoom = new Queue(WAITING_ROOM, { ...queueOptions(prefix), connection: this.#redis });
-    this.#waitingRoom.on('error', () => undefined); // the connection has reported it already
+    this.#waitingRoom = new FailFastQueue({ url, prefix, name: WAITING_ROOM, log });
   }
 
   /**
@@ -56,10 +48,11 @@ export class Quarantine implements AsyncDisposable {
 
   /** Moves lines that wait in Redis into the ledger. Resolves with how many; rejects while Redis is away. */
   async moveIn(): Promise<number> {
-    const jobs = await this.#within(() => this.#waitingRoom.getJobs('wait', 0, MOVED_AT_ONCE - 1, true));
+    const { queue } = this.#waitingRoom;
+    const jobs = await this.#waitingRoom.within(() => queue.getJobs('wait', 0, MOVED_AT_ONCE - 1, true));
     const lines = jobs.map(({ data }) => data);
     if (lines.length === 0 || !(await this.#link.tell((ledger) => ledger.quarantine(lines)))) return 0;
-    await this.#within(() => Promise.all(jobs.map((job) => this.#waitingRoom.remove(job.id ?? ''))));
+    await this.#waitingRoom.within(() => Promise.all(jobs.map(({ id = '' }) => queue.remove(id))));
     return lines.length;
   }
 
@@ -68,22 +61,15 @@ export class Quarantine implements AsyncDisposable {
       const jobId = createHash('sha256').update(`${data.chunk}\n${data.line}`).digest('hex');
       return { name: 'line', data, opts: { jobId } };
     });
-    return this.#within(() => this.#waitingRoom.addBulk(jobs)).then(
-      () => true,
-      () => false,
-    );
+    return this.#waitingRoom
+      .within(() => this.#waitingRoom.queue.addBulk(jobs))
+      .then(
+        () => true,
+        () => false,
+      );
   }
 
-  /** BullMQ would wait for Redis, however long it is away. */
-  #within<T>(ask: () => Promise<T>): Promise<T> {
-    if (this.#redis.status !== 'ready') return Promise.reject(new Error(`redis is ${this.#redis.status}`));
-    return withDeadline(ask(), DEADLINE_MS, 'the quarantine in redis');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await withDeadline(this.#waitingRoom.close(), DEADLINE_MS, 'closing the quarantine').catch(
-      () => undefined,
-    );
-    await closeRedis(this.#redis);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#waitingRoom[Symbol.asyncDispose]();
   }
 }

@@ -1,5 +1,8 @@
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FailFastQueue } from '../../src/shared/fail-fast-queue.js';
 import { openLog } from '../../src/shared/log.js';
+import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import { Consumer } from '../../src/worker/consumer.js';
 import { openServers, Scene, sum, until, type Servers } from './scene.js';
 
@@ -28,4 +31,19 @@ test('a worker that takes nothing while work waits reports itself dead, and one 
   consumer.start();
   await until(() => consumer.empty());
   expect(await consumer.sickness()).toBeUndefined();
+});
+
+test('the events of BullMQ, which nobody reads, take no memory beside the chunks', async () => {
+  const url = servers.redis.url;
+  const redis = new Redis(url);
+  await using operations = new FailFastQueue({
+    ...{ url, prefix: 'events', name: QUEUE_NAME },
+    log: openLog('silent', 'test'),
+  });
+  const { queue } = operations;
+  await until(async () => (await redis.exists(queue.toKey('meta'))) === 1);
+  await queue.addBulk(Array.from({ length: 2_000 }, () => ({ name: JOB_NAME, data: {}, opts: JOB_OPTIONS })));
+  expect(await redis.llen(queue.toKey('wait'))).toBe(2_000);
+  expect(await redis.xlen(queue.toKey('events'))).toBeLessThan(250); // Redis cuts a stream a hundred at a time
+  redis.disconnect();
 });
