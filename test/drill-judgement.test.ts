@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Ended } from '../src/drill/fleet.js';
-import { judge, percentile, type Evidence, type Excuse } from '../src/drill/judgement.js';
+import type { JudgedEnd } from '../src/drill/endings.js';
+import { judge, percentile, type Audited, type Evidence, type Excuse } from '../src/drill/judgement.js';
 import type { FailedRequest } from '../src/drill/record.js';
 
 const acknowledged = new Map([
@@ -11,13 +11,14 @@ const acknowledged = new Map([
 const stored = [...acknowledged].map(([id, result]) => ({ id, result }));
 
 const receipt = { accepted: 2, refused: 0, cut: 0, unaccounted: 0 };
-const ended: Ended = {
+const ended: JudgedEnd = {
   kind: 'api',
   instance: 'a',
   why: 'asked',
   ending: { code: 0, signal: null, receipt, ms: 3_000 },
   from: 0,
   to: 3_000,
+  limitMs: 4_000,
 };
 
 const failure: FailedRequest = {
@@ -171,7 +172,7 @@ describe('a request may fail', () => {
 
 describe('receipts: the drill fails when a process', () => {
   const ending = ended.ending;
-  test.each<[string, Partial<Ended>, string]>([
+  test.each<[string, Partial<JudgedEnd>, string]>([
     ['ended by itself', { why: 'by itself', ending: { ...ending, code: 1 } }, 'by itself with exit code 1'],
     ['left no receipt', { ending: { ...ending, receipt: undefined } }, 'without a receipt'],
     [
@@ -185,6 +186,7 @@ describe('receipts: the drill fails when a process', () => {
       { ending: { ...ending, receipt: { ...receipt, accepted: 1 } } },
       'answered 2 operations and accounts for 1',
     ],
+    ['took longer than it may', { limitMs: 2_999 }, 'took 3000 ms to end, and may take 2999 ms'],
   ])('%s', (_what, changed, said) => {
     const { verdict, broken } = judged({ ended: [{ ...ended, ...changed }] });
     expect([verdict, broken.length]).toEqual(['fail', 1]);
@@ -194,6 +196,24 @@ describe('receipts: the drill fails when a process', () => {
   test('but not when it was killed', () => {
     const unfinished = { ...ending, code: null, signal: 'SIGKILL', receipt: undefined } as const;
     expect(judged({ ended: [{ ...ended, why: 'killed', ending: unfinished }] }).verdict).toBe('pass');
+  });
+});
+
+describe('the audit: the drill fails when', () => {
+  const audit = { accepted: 3, logged: 3, missing: 0, extra: 0, gaps: [] };
+  const gap = { instance: 'a', from: 1, to: 1 };
+  test.each<[string, Partial<Audited>, string]>([
+    ['it misses operations', { missing: 2 }, 'the audit misses 2 operations'],
+    ['it finds too many', { extra: 1 }, 'the audit finds 1 operations too many'],
+    ['the ledger lacks chunks', { gaps: [gap] }, 'the ledger lacks chunk numbers in 1 places'],
+  ])('%s', (_what, found, said) => {
+    expect(judged({ audit: { ...audit, ...found } }).broken).toEqual([said]);
+  });
+
+  test('but not for a number that a killed process had in hand', () => {
+    expect(judged({ audit: { ...audit, gaps: [gap] }, ended: [{ ...ended, why: 'killed' }] }).broken).toEqual(
+      [],
+    );
   });
 });
 

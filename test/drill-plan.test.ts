@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { EVENTS } from '../src/drill/events.js';
 import { DEFAULT_PLAN, eventsFor, readPlan } from '../src/drill/plan.js';
 import { Random } from '../src/drill/random.js';
+import { restingStores } from '../src/drill/resting-stores.js';
 
 const read = (text: string, seed = 1) => readPlan(text, new Random(seed));
 
@@ -59,4 +60,13 @@ describe('a plan', () => {
   test('with the same thing hit twice at once is refused', () => {
     expect(() => read('kill-redis+stall-redis')).toThrow('cannot happen at once');
   });
+});
+
+test('a store rests from the chunk that it did not accept until it answers again', () => {
+  const failed = { msg: 'a store did not accept the chunk' };
+  const back = { msg: 'a store answers again' };
+  const [queue, ledger] = [{ store: 'queue' }, { store: 'ledger' }];
+  expect([...restingStores([{ ...failed, ...queue }])]).toEqual(['queue']);
+  const log = [queue, ledger, queue].map((store) => ({ ...failed, ...store }));
+  expect([...restingStores([...log, { ...back, ...queue }])]).toEqual(['ledger']);
 });

@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { INFLUX_VARIABLES, readVariables } from '../shared/configuration.js';
-import { parseDuration, SECOND } from '../shared/duration.js';
+import { DAY, parseDuration, SECOND } from '../shared/duration.js';
 import { Influx } from '../shared/influx.js';
 import { Backlog, LOGGED_MS, type LogTimes } from './backlog.js';
 import { Balancer } from './balancer.js';
 import { askOnce, Clients } from './clients.js';
+import { withLimits, type JudgedEnd } from './endings.js';
 import { EVENTS, type Scenery } from './events.js';
-import { Fleet, type Ended } from './fleet.js';
-import { judge, type Excuse, type Judgement } from './judgement.js';
+import { finalAudit } from './final-audit.js';
+import { Fleet } from './fleet.js';
+import { judge, type Audited, type Excuse, type Judgement } from './judgement.js';
 import { Networks } from './networks.js';
+import { perform, type Happened } from './perform.js';
 import { PlanError, type Step } from './plan.js';
 import { Random } from './random.js';
 import { RequestRecord } from './record.js';
@@ -42,25 +45,12 @@ export interface DrillOptions {
   readonly hold?: (running: Running, result: DrillResult) => Promise<void>;
 }
 
-/** An event that happened. Times are milliseconds of the drill. */
-export interface Happened {
-  readonly what: string;
-  readonly target: string;
-  readonly graceful: boolean;
-  /** ISO 8601. */
-  readonly at: string;
-  readonly fromMs: number;
-  /** When all that it took was back. */
-  readonly healedMs: number;
-  /** From then on until all that was accepted before was logged; faults alone. */
-  readonly recoveryMs: number | undefined;
-}
-
 export interface DrillResult {
   readonly judgement: Judgement;
   readonly events: readonly Happened[];
   readonly record: RequestRecord;
-  readonly ended: readonly Ended[];
+  readonly ended: readonly JudgedEnd[];
+  readonly audit: Audited | undefined;
   readonly samples: readonly Progress[];
   readonly logTimes: LogTimes;
   readonly loadMs: number;
@@ -124,7 +114,8 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   const events: Happened[] = [];
   let loadMs: number;
   try {
-    await perform(options, scenery, watch, events);
+    const onStep = (happening: string) => void (watch.happening = happening);
+    await perform({ ...options, onStep }, scenery, events);
   } finally {
     await clients.stop();
     loadMs = record.nowMs;
@@ -138,71 +129,24 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   using influx = new Influx(readVariables(INFLUX_VARIABLES, environment));
   const stored = await readOperations(influx);
   const logTimes = await backlog.logTimes();
+  const audit = await finalAudit(environment, DAY);
+  const faults = events.flatMap(({ graceful, fromMs, healedMs, recoveryMs = 0 }) =>
+    graceful ? [] : { fromMs, toMs: healedMs + recoveryMs },
+  );
   const result = (): DrillResult => {
-    const ended = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
+    const all = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
+    const ended = withLimits(all, { record, faults, shutdownDelayMs: shutdownDelayMs(environment) });
     const { sent, acknowledged, misanswered, failed } = record;
-    const judgement = judge({ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended });
-    return { judgement, events, record, ended, samples: watch.samples, logTimes, loadMs };
+    const judgement = judge({
+      ...{ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended, audit },
+    });
+    return { judgement, events, record, ended, audit, samples: watch.samples, logTimes, loadMs };
   };
   await options.hold?.({ port: balancer.port, apis, workers, environment }, result());
   await apis.stop();
   await workers.stop();
   return result();
 }
-
-/** Lets each step happen in its time or, when that is past, as soon as the one before it is over. */
-async function perform(
-  options: DrillOptions,
-  scenery: Scenery,
-  watch: Watch,
-  events: Happened[],
-): Promise<void> {
-  const { plan, durationMs, signal } = options;
-  const { now } = scenery;
-  const until = (ms: number) => delay(Math.max(0, ms - now()), undefined, { signal });
-  const began = now();
-  const apart = durationMs / (plan.length + 1);
-  for (const [index, step] of plan.entries()) {
-    watch.happening = 'load alone';
-    await until(began + apart * (index + 1));
-    watch.happening = step.join(' and ');
-    events.push(...(await happen(step, scenery, options)));
-  }
-  watch.happening = 'load alone';
-  await until(began + durationMs);
-}
-
-async function happen(
-  step: Step,
-  scenery: Scenery,
-  { say, probeMs, lagMs }: DrillOptions,
-): Promise<Happened[]> {
-  const { now, backlog, excuse, signal } = scenery;
-  const chosen = step.flatMap((what) => {
-    const event = EVENTS.get(what);
-    return event ? { what, event } : [];
-  });
-  say(chosen.map(({ what, event }) => `${what}: ${event.summary}`).join('; '));
-  const hits = chosen.flatMap(({ event }) => event.hits);
-  const [fromMs, at] = [now(), new Date().toISOString()];
-  const done = await Promise.all(
-    chosen.map(async ({ what, event }) => {
-      const target = await event.run(scenery);
-      const graceful = event.graceful === true;
-      return { what, target, graceful, at, fromMs, healedMs: now(), recoveryMs: undefined };
-    }),
-  );
-  const [healedMs, healedAt] = [now(), Date.now()];
-  if (hits.includes('redis') && hits.includes('postgres'))
-    excuse({ why: 'no store', fromMs, toMs: healedMs + BACK_MS + probeMs + lagMs });
-  if (chosen.every(({ event }) => event.graceful)) return done;
-  const recovered = await backlog.loggedUntil(healedAt, LOGGED_MS, signal);
-  const recoveryMs = recovered ? now() - healedMs : Infinity;
-  return done.map((one) => (one.graceful ? one : { ...one, recoveryMs }));
-}
-
-/** A store that failed is asked once a second whether it is back, and given half a second to say so. */
-const BACK_MS = 2 * SECOND;
 
 function requireOwnStores({ plan, stores }: DrillOptions): void {
   for (const name of plan.flat()) {

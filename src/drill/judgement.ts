@@ -1,4 +1,5 @@
-import type { Ended } from './fleet.js';
+import type { Audit } from '../shared/audit.js';
+import { endingFaults, type JudgedEnd } from './endings.js';
 import type { FailedRequest } from './record.js';
 import { judgeOperations, type StoredOperation } from './verdict.js';
 
@@ -15,6 +16,8 @@ export type Excuse =
   /** Neither store was there: what cannot be kept is refused, and with nothing ready nothing is reached. */
   | { readonly why: 'no store'; readonly fromMs: number; readonly toMs: number };
 
+export type Audited = Pick<Audit, 'accepted' | 'logged' | 'missing' | 'extra' | 'gaps'>;
+
 /** All that a drill has seen, and what the stores hold after it. */
 export interface Evidence {
   readonly sent: number;
@@ -25,7 +28,9 @@ export interface Evidence {
   readonly failed: readonly FailedRequest[];
   readonly stored: readonly StoredOperation[];
   readonly excuses: readonly Excuse[];
-  readonly ended: readonly Ended[];
+  readonly ended: readonly JudgedEnd[];
+  /** What `tally audit` says when all is over; without a ledger there is none. */
+  readonly audit?: Audited | undefined;
   /** Whether a last operation, sent when all was over, was answered. */
   readonly fresh: boolean;
 }
@@ -80,7 +85,8 @@ export function judge(evidence: Evidence): Judgement {
   ];
   const broken = [
     ...claims.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : [])),
-    ...receiptFaults(evidence),
+    ...endingFaults(evidence.ended, answeredBy(evidence.acknowledged)),
+    ...auditFaults(evidence),
   ];
   const unexplained = evidence.failed.filter((failure) => excuseOf(failure, evidence.excuses) === undefined);
   return { verdict: broken.length === 0 ? 'pass' : 'fail', broken, requests, unexplained, operations };
@@ -137,30 +143,26 @@ function judgeStored({ acknowledged, misanswered, failed, stored }: Evidence): O
   };
 }
 
-function receiptFaults({ ended, acknowledged }: Evidence): string[] {
+/** Operations by the instance that answered. */
+function answeredBy(acknowledged: Evidence['acknowledged']): ReadonlyMap<string, number> {
   const answered = new Map<string, number>();
   for (const id of acknowledged.keys()) {
     const instance = id.slice(id.indexOf('-') + 1);
     answered.set(instance, (answered.get(instance) ?? 0) + 1);
   }
-  return ended.flatMap((one) => receiptFault(one, answered.get(one.instance) ?? 0) ?? []);
+  return answered;
 }
 
-/** What is wrong with the way a process ended, in a sentence; nothing is asked of a killed one. */
-function receiptFault({ kind, instance, why, ending }: Ended, answered: number): string | undefined {
-  if (why === 'killed') return undefined;
-  const name = `the ${kind} ${instance}`;
-  const { code, signal, receipt } = ending;
-  const end = signal ?? `exit code ${code}`;
-  if (why === 'by itself') return `${name} ended by itself with ${end}: ${ending.fatal ?? 'no word why'}`;
-  if (!receipt) return `${name} ended with ${end} and without a receipt`;
-  const { accepted, cut = 0, unaccounted } = receipt as Readonly<Record<string, number>>;
-  if (code !== 0) return `${name} ended with ${end} and ${unaccounted} unaccounted`;
-  if (kind === 'worker') return undefined;
-  if (cut > 0) return `${name} cut ${cut} requests`;
-  if (!(Number(accepted) >= answered))
-    return `${name} answered ${answered} operations and accounts for ${accepted}`;
-  return undefined;
+/** A number that nobody has is no loss where a killed process may have had it in hand. */
+function auditFaults({ audit, ended }: Pick<Evidence, 'audit' | 'ended'>): string[] {
+  if (!audit) return [];
+  const killed = new Set(ended.flatMap(({ why, instance }) => (why === 'killed' ? instance : [])));
+  const gaps = audit.gaps.filter(({ instance }) => !killed.has(instance)).length;
+  return [
+    ...(audit.missing > 0 ? [`the audit misses ${audit.missing} operations`] : []),
+    ...(audit.extra > 0 ? [`the audit finds ${audit.extra} operations too many`] : []),
+    ...(gaps > 0 ? [`the ledger lacks chunk numbers in ${gaps} places`] : []),
+  ];
 }
 
 /** The least value that so much of all (0 to 1) is not above; 0 when there is nothing. Values ascend. */

@@ -1,5 +1,6 @@
-import type { DrillResult, Happened } from './drill.js';
+import type { DrillResult } from './drill.js';
 import { percentile } from './judgement.js';
+import type { Happened } from './perform.js';
 import { eventRows, factsOf, operationRows, requestRows, type Row } from './words.js';
 
 /** One line in a plot: its points, and gaps where there is none. */

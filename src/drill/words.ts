@@ -1,7 +1,8 @@
-import type { DrillResult, Happened, Running } from './drill.js';
+import type { DrillResult, Running } from './drill.js';
 import type { Progress } from './watch.js';
 import type { Ended } from './fleet.js';
-import { percentile, type Judgement } from './judgement.js';
+import { percentile, type Audited, type Judgement } from './judgement.js';
+import type { Happened } from './perform.js';
 
 /** A line of a table; a bad one says that something does not hold. */
 export interface Row {
@@ -70,6 +71,12 @@ function longestEnds(ended: readonly Ended[]): Row[] {
   });
 }
 
+function describeAudit({ accepted, logged, missing, extra }: Audited): string {
+  const balance = missing + extra === 0 ? 'balanced' : 'not balanced';
+  const counts = `${thousands(accepted)} accepted, ${thousands(logged)} logged, ${thousands(missing)} missing`;
+  return `Audit: ${balance}: ${counts}${extra > 0 ? `, ${thousands(extra)} too many` : ''}.`;
+}
+
 /** When, what, to what, how long until it was back, and until all that was accepted before was logged. */
 export function eventRows(events: readonly Happened[]): readonly (readonly string[])[] {
   return events.map(({ what, target, fromMs, healedMs, recoveryMs }) => [
@@ -90,6 +97,7 @@ export function describeResult(result: DrillResult): string {
   return [
     ...tables.map((rows) => rows.map(line).join('\n')),
     ...(result.events.length > 0 ? [eventTable(result.events)] : []),
+    ...(result.audit ? [describeAudit(result.audit)] : []),
     judgement.verdict === 'pass'
       ? 'PASS: everything acknowledged is stored, once, and as it was asked for.'
       : `FAIL:\n${judgement.broken.map((fault) => `  ${fault}`).join('\n')}`,
@@ -127,10 +135,13 @@ export function describeAddresses({ port, apis, workers, environment }: Running)
     `API       http://127.0.0.1:${port}   admin ${admins(apis)}`,
     `worker    admin ${admins(workers)}`,
     `Redis     ${environment['REDIS_URL']}`,
+    `Postgres  ${environment['DATABASE_URL']}`,
     `InfluxDB  ${environment['INFLUX_URL']}`,
     '',
     `curl -i http://127.0.0.1:${port}/sum -H 'Content-Type: application/json' -d '{"numbers":[1,2,3,4]}'`,
-    `${tally.join(' ')} node dist/cli/main.js audit`,
+    `export ${tally.join(' ')}`,
+    'node dist/cli/main.js count',
+    'node dist/cli/main.js audit',
     '',
     'Ctrl+C ends it and leaves nothing behind.',
   ].join('\n');
