@@ -4,12 +4,13 @@ import { DAY, parseDuration, SECOND } from '../shared/duration.js';
 import { Influx } from '../shared/influx.js';
 import { Backlog, LOGGED_MS, type LogTimes } from './backlog.js';
 import { Balancer } from './balancer.js';
+import type { Changes } from './changes.js';
 import { askOnce, Clients } from './clients.js';
 import { withLimits, type JudgedEnd } from './endings.js';
 import { EVENTS, type Scenery } from './events.js';
 import { finalAudit } from './final-audit.js';
 import { Fleet } from './fleet.js';
-import { judge, type Audited, type Excuse, type Judgement } from './judgement.js';
+import { judge, type Audited, type Evidence, type Excuse, type Judgement } from './judgement.js';
 import { Networks } from './networks.js';
 import { perform, type Happened } from './perform.js';
 import { PlanError, type Step } from './plan.js';
@@ -18,6 +19,7 @@ import { RequestRecord } from './record.js';
 import type { Stores } from './stores/open-stores.js';
 import type { StoreName } from './stores/store.js';
 import { runTally } from './run-tally.js';
+import type { Underway } from './underway.js';
 import { readOperations } from './verdict.js';
 import { Watch, type Progress } from './watch.js';
 
@@ -36,6 +38,8 @@ export interface DrillOptions {
   readonly lagMs: number;
   /** Tally's own settings, over the drill's. */
   readonly settings: Settings;
+  /** What is otherwise than with Tally as it is; see the ladder. */
+  readonly changes?: Changes;
   readonly signal: AbortSignal;
   /** Told what happens. */
   readonly say: (line: string) => void;
@@ -80,7 +84,8 @@ const MIN_READY_MS = SECOND / 2;
  * @throws {PlanError} when an event needs a store of our own and it is not; an AbortError when `signal` is aborted.
  */
 export async function drill(options: DrillOptions): Promise<DrillResult> {
-  const { stores, signal, say } = options;
+  const { stores, changes = {}, signal, say } = options;
+  const { programs, env, stopSignal, unprobed } = changes;
   requireOwnStores(options);
   const environment = { ...SETTINGS, ...options.settings, ...stores.environment };
   await runTally(['setup'], environment);
@@ -88,19 +93,21 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   const random = new Random(options.seed);
   const record = new RequestRecord();
   const excuses: Excuse[] = [];
-  await using balancer = await Balancer.open(options);
+  await using balancer = await Balancer.open({ ...options, unprobed });
   await using networks = await Networks.open(stalledStores(options.plan), environment);
-  await using backlog = new Backlog(environment);
-  const common = { env: networks.environment, minReadyMs: MIN_READY_MS };
-  await using workers = await Fleet.start({ ...common, kind: 'worker', replicas: options.workers });
+  await using backlog: Underway = changes.underway?.(environment) ?? new Backlog(environment);
+  const common = { env: { ...networks.environment, ...env }, minReadyMs: MIN_READY_MS, stopSignal };
+  await using workers = await Fleet.start({
+    ...{ ...common, kind: 'worker', replicas: options.workers, program: programs?.worker },
+  });
   await using apis = await Fleet.start({
-    ...{ ...common, kind: 'api', replicas: options.apis },
+    ...{ ...common, kind: 'api', replicas: options.apis, program: programs?.api, unprobed },
     onStart: ({ instance, port, adminPort }) => balancer.add({ name: instance, port, adminPort }),
     onLeave: ({ instance }) => balancer.remove(instance),
   });
   while (balancer.known.length < options.apis) await delay(20, undefined, { signal });
   say(
-    `Tally answers on http://127.0.0.1:${balancer.port}: ${options.apis} API and ${options.workers} worker processes`,
+    `${programs ? 'It' : 'Tally'} answers on http://127.0.0.1:${balancer.port}: ${options.apis} API and ${options.workers} worker processes`,
   );
 
   const scenery: Scenery = {
@@ -129,7 +136,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   using influx = new Influx(readVariables(INFLUX_VARIABLES, environment));
   const stored = await readOperations(influx);
   const logTimes = await backlog.logTimes();
-  const audit = await finalAudit(environment, DAY);
+  const audit = backlog.blind ? undefined : await finalAudit(environment, DAY);
   const faults = events.flatMap(({ graceful, fromMs, healedMs, recoveryMs = 0 }) =>
     graceful ? [] : { fromMs, toMs: healedMs + recoveryMs },
   );
@@ -137,9 +144,10 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
     const all = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
     const ended = withLimits(all, { record, faults, shutdownDelayMs: shutdownDelayMs(environment) });
     const { sent, acknowledged, misanswered, failed } = record;
-    const judgement = judge({
+    const evidence: Evidence = {
       ...{ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended, audit },
-    });
+    };
+    const judgement = judge(changes.readEvidence?.(evidence) ?? evidence);
     return { judgement, events, record, ended, audit, samples: watch.samples, logTimes, loadMs };
   };
   await options.hold?.({ port: balancer.port, apis, workers, environment }, result());

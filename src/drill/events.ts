@@ -37,6 +37,8 @@ export interface DrillEvent {
   readonly stalls?: StoreName;
   /** Redis forgets what it held. */
   readonly forgets?: true;
+  /** It happens where a plan names it, and never at random. */
+  readonly onlyNamed?: true;
   /** Resolves when all is healed, with what it happened to. */
   readonly run: (scenery: Scenery) => Promise<string>;
 }
@@ -47,6 +49,9 @@ const STALLED_MS = [500, 3_000] as const;
 const OUTAGE_MS = [5_000, 8_000] as const;
 
 const CAUGHT_UP_MS = MINUTE;
+
+/** How long Redis alone takes what is accepted, before it is killed. */
+const ALONE_MS = 1_000;
 
 const STORES = ['redis', 'postgres', 'influxdb'] as const;
 
@@ -162,6 +167,25 @@ export const EVENTS: ReadonlyMap<string, DrillEvent> = new Map<string, DrillEven
     },
   ],
   [
+    'redis-alone',
+    {
+      summary:
+        'Postgres is away for a second; then kill -9 of a worker and of Redis, which alone had that second',
+      hits: ['redis', 'postgres', 'worker'],
+      harms: 'redis',
+      onlyNamed: true,
+      run: async (scenery) => {
+        const { redis, postgres } = scenery.stores;
+        await postgres.kill();
+        await delay(ALONE_MS, undefined, { signal: scenery.signal });
+        const killed = kill(scenery, 'worker');
+        await redis.kill();
+        await Promise.all([redis.start(), postgres.start()]);
+        return `redis, ${await killed}`;
+      },
+    },
+  ],
+  [
     'outage-influxdb',
     {
       summary: 'InfluxDB is down for some seconds',
@@ -178,8 +202,10 @@ function fleetOf({ apis, workers }: Scenery, kind: 'api' | 'worker'): Fleet {
 
 async function kill(scenery: Scenery, kind: 'api' | 'worker'): Promise<string> {
   const { random, now, excuse } = scenery;
+  const fleet = fleetOf(scenery, kind);
+  if (fleet.replicas === 0) return 'nobody';
   const fromMs = now();
-  const { instance, forgotten, replaced } = await fleetOf(scenery, kind).kill(random);
+  const { instance, forgotten, replaced } = await fleet.kill(random);
   const goneMs = now();
   await forgotten;
   if (kind === 'api') excuse({ why: 'killed', endpoint: instance, fromMs, goneMs, toMs: now() });

@@ -15,6 +15,8 @@ export const DEFAULT_PLAN = 'roll,kill-api,kill-redis,kill-postgres,outage-influ
 
 const ALL_EVENTS: readonly string[] = [...EVENTS.keys()];
 
+const RANDOM_EVENTS: readonly string[] = ALL_EVENTS.filter((name) => !EVENTS.get(name)?.onlyNamed);
+
 /** One in so many random steps is of two events at once. */
 const SECOND_IN = 3;
 
@@ -24,7 +26,7 @@ const SECOND_IN = 3;
  *
  * @throws {PlanError} that names what there is no event for.
  */
-export function readPlan(text: string, random: Random, possible = ALL_EVENTS): readonly Step[] {
+export function readPlan(text: string, random: Random, possible = RANDOM_EVENTS): readonly Step[] {
   if (/^\d+$/.test(text)) return Array.from({ length: Number(text) }, () => draw(random, possible));
   return text.split(',').flatMap((part) => {
     const [, names = '', times = '1'] = /^([^*]*)(?:\*(\d+))?$/.exec(part.trim()) ?? [];
@@ -40,7 +42,7 @@ export function readPlan(text: string, random: Random, possible = ALL_EVENTS): r
 
 /** Events that can happen to these stores: a server that was there before is not harmed. */
 export function eventsFor(stores: Readonly<Record<StoreName, Pick<Store, 'external'>>>): readonly string[] {
-  return ALL_EVENTS.filter((name) => {
+  return RANDOM_EVENTS.filter((name) => {
     const { harms, stalls } = EVENTS.get(name) ?? {};
     return ![harms, stalls].some((store) => store && stores[store].external);
   });
