@@ -187,7 +187,20 @@ describe('a configuration with faults', () => {
     expect(fault).not.toContain('hunter2');
   });
 
-  test.each(['QUEUE_SHARDS', 'CHAOS_TOKEN', 'LIVE_PAGE', 'TLS_CERT_FILE', 'TLS_KEY_FILE'])(
+  test.each([
+    ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+    ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
+  ])('is one with a %s alone, among all others', (given, missing) => {
+    const fault = `${missing}: is required with ${given}; expected both or neither`;
+    expect(faultsOf(readApi, { ...REQUIRED, [given]: '/tls/file' })).toEqual([fault]);
+    expect(faultsOf(readApi, { ...REQUIRED, [given]: '/tls/file', PORT: 'x' })).toEqual([
+      expect.stringMatching(/^PORT: /),
+      fault,
+    ]);
+    expect(faultsOf(readApi, { ...REQUIRED, [given]: '/tls/file', [missing]: '/tls/other' })).toEqual([]);
+  });
+
+  test.each(['QUEUE_SHARDS', 'CHAOS_TOKEN', 'LIVE_PAGE'])(
     'is one that asks for what this version does not have, and never a silent nothing: %s',
     (name) => {
       expect(faultsOf(readApi, { ...REQUIRED, [name]: '2' })).toEqual([expect.stringMatching(`^${name}: `)]);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 
 /** One keep-alive connection that says exactly what the test writes, and shows exactly what comes back. */
 export class Connection implements Disposable {
@@ -25,9 +26,11 @@ export class Connection implements Disposable {
     });
   }
 
-  static async open(port: number): Promise<Connection> {
-    const socket = connect(port, '127.0.0.1');
-    await once(socket, 'connect');
+  /** Over TLS when it is told whom to trust. */
+  static async open(port: number, ca?: string): Promise<Connection> {
+    const to = { port, host: '127.0.0.1' };
+    const socket = ca === undefined ? connect(to) : connectSecurely({ ...to, ca });
+    await once(socket, ca === undefined ? 'connect' : 'secureConnect');
     return new Connection(socket);
   }
 

@@ -1,5 +1,6 @@
 import { SECOND } from '../shared/duration.js';
 import { createAdmin } from '../shared/admin.js';
+import { CertificateWatch, readCertificate } from '../shared/certificate.js';
 import { HttpServer } from '../shared/http-server.js';
 import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
@@ -17,6 +18,7 @@ import { Recorder } from './recorder.js';
 
 await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
+  const certificate = config.TLS_CERT_FILE === '' ? undefined : await readCertificate(config);
   const { about, lifecycle, log } = start(config, config.SHUTDOWN_DELAY + config.SHUTDOWN_TIMEOUT);
 
   // Opened in this order, closed in reverse.
@@ -50,11 +52,17 @@ await runProcess(async ({ env, start }) => {
       countSince: counts.since,
       onAnswer: metrics.requestAnswered,
     }),
-    // Who has been idle through the whole delay does not come back on a connection that is about to be closed.
-    config.SHUTDOWN_DELAY < 2 * SECOND
-      ? {}
-      : { keepAliveSeconds: Math.floor(config.SHUTDOWN_DELAY / SECOND) },
+    {
+      certificate,
+      // Who has been idle through the whole delay does not come back on a connection that is about to be closed.
+      ...(config.SHUTDOWN_DELAY >= 2 * SECOND && {
+        keepAliveSeconds: Math.floor(config.SHUTDOWN_DELAY / SECOND),
+      }),
+    },
   );
+  using _watch =
+    certificate &&
+    new CertificateWatch({ files: config, certificate, onChange: (next) => server.renew(next), log });
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);
   if (!(await acceptance.meet())) log.warn('no durable store answers yet; sums are refused until one does');
   const port = await server.listen(config.HOST, config.PORT);

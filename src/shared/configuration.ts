@@ -117,9 +117,12 @@ export const API_VARIABLES = {
   SHUTDOWN_TIMEOUT: variable(wait(1_000), '20s'),
   CHAOS_TOKEN: variable(notYet(''), ''),
   LIVE_PAGE: variable(notYet('false'), 'false'),
-  TLS_CERT_FILE: variable(notYet(''), ''),
-  TLS_KEY_FILE: variable(notYet(''), ''),
+  TLS_CERT_FILE: variable(text('the path of a certificate in PEM'), ''),
+  TLS_KEY_FILE: variable(text("the path of the certificate's key in PEM"), ''),
 };
+
+/** Those that are of use together alone. */
+export const API_PAIRS = [['TLS_CERT_FILE', 'TLS_KEY_FILE']] as const;
 
 export const WORKER_VARIABLES = {
   ...SHARED_VARIABLES,
@@ -132,6 +135,8 @@ export const WORKER_VARIABLES = {
 
 type Variables = Record<string, z.ZodType>;
 
+type Pairs = readonly (readonly [string, string])[];
+
 /**
  * Reads the variables from the environment once. An empty value counts as not set, as compose files write it.
  *
@@ -140,14 +145,22 @@ type Variables = Record<string, z.ZodType>;
 export function readVariables<V extends Variables>(
   variables: V,
   env: NodeJS.ProcessEnv,
+  pairs: Pairs = [],
 ): Readonly<z.output<z.ZodObject<V>>> {
   const given = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const read = z.object(variables).safeParse(given);
-  if (!read.success)
-    throw new ConfigurationError(
-      read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
-    );
+  const issues = read.error?.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`) ?? [];
+  const faults = [...issues, ...halvesOf(pairs, given)];
+  if (!read.success || faults.length > 0) throw new ConfigurationError(faults);
   return Object.freeze(read.data);
+}
+
+function halvesOf(pairs: Pairs, given: Readonly<Record<string, unknown>>): readonly string[] {
+  return pairs.flatMap(([one, other]) => {
+    if (one in given === other in given) return [];
+    const [there, missing] = one in given ? [one, other] : [other, one];
+    return `${missing}: is required with ${there}; expected both or neither`;
+  });
 }

@@ -1,9 +1,14 @@
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { Http2SecureServer, Http2ServerResponse } from 'node:http2';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
-import type { Server, ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
+import { TLSSocket } from 'node:tls';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
+import type { Certificate } from './certificate.js';
 import { SECOND } from './duration.js';
+import type { Http2Connection } from './http2-connection.js';
+import { createSecureServer } from './secure-server.js';
 
 /** Longer than the idle timeouts of common load balancers (60 s), so that it is never we who close under them. */
 const KEEP_ALIVE_MS = 72 * SECOND;
@@ -12,45 +17,93 @@ const KEEP_ALIVE_MS = 72 * SECOND;
 const TURNS = 3;
 
 export interface HttpServerOptions {
-  /** What clients are told of how long a connection may be idle; it is kept for longer. */
+  /** What clients are told of how long a connection may be idle; it is kept for longer. HTTP/2 has no word for it. */
   readonly keepAliveSeconds?: number;
+  /** With one it speaks TLS, and HTTP/2 or HTTP/1.1 as the client prefers; without, plain HTTP/1.1. */
+  readonly certificate?: Certificate | undefined;
+}
+
+/** A connection that may become one of HTTP/1.1; `socket` is the outermost layer of it. */
+interface Line {
+  socket: Socket;
 }
 
 /** An HTTP server that can end without cutting anybody off. */
 export class HttpServer implements AsyncDisposable {
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  readonly #answering = new Set<ServerResponse>();
-  /** The last answer on each connection: those before it must not close it. */
+  readonly #secure: Http2SecureServer | undefined;
+  readonly #keepAlive: string | undefined;
+  /** By the address of the client, which is the same for a TLS connection and the one below. */
+  readonly #lines = new Map<string, Line>();
+  readonly #http2 = new Set<Http2Connection>();
+  readonly #answering = new Set<ServerResponse | Http2ServerResponse>();
+  /** The last answer on each HTTP/1.1 connection: those before it must not close it. */
   readonly #latest = new Map<Socket, ServerResponse>();
   #turningAway = false;
   #finished: Promise<number> | undefined;
 
   // The app's own variables are none of the server's business.
-  constructor(app: Pick<Hono, 'fetch'>, { keepAliveSeconds }: HttpServerOptions = {}) {
-    const keepAlive = keepAliveSeconds === undefined ? undefined : `timeout=${keepAliveSeconds}`;
-    this.#server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  constructor({ fetch }: Pick<Hono, 'fetch'>, { keepAliveSeconds, certificate }: HttpServerOptions = {}) {
+    this.#keepAlive = keepAliveSeconds === undefined ? undefined : `timeout=${keepAliveSeconds}`;
+    if (certificate) {
+      this.#secure = createSecureServer(fetch, certificate, {
+        idleMs: KEEP_ALIVE_MS,
+        onHttp1: (socket) => this.#speaksHttp1(socket),
+        onHttp2: (connection, socket) => this.#speaksHttp2(connection, socket),
+      });
+    }
+    // Where it speaks HTTP/1.1 over TLS it does so as this one does.
+    this.#server = (this.#secure as Server | undefined) ?? (createAdaptorServer({ fetch }) as Server);
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
-    this.#server.prependListener('request', ({ socket }, response: ServerResponse) => {
-      this.#answering.add(response);
-      response.once('close', () => this.#answered(socket, response));
-      if (keepAlive && response.shouldKeepAlive)
-        response.setHeader('Keep-Alive', keepAlive).setHeader('Connection', 'keep-alive');
-      const earlier = this.#latest.get(socket);
-      this.#latest.set(socket, response);
-      if (!this.#turningAway) return;
-      // Whatever is pipelined behind an answer with `Connection: close` gets none.
-      if (earlier && !earlier.headersSent) earlier.setHeader('Connection', 'keep-alive');
-      response.setHeader('Connection', 'close');
+    this.#server.on('connection', (socket: Socket) => this.#connected(socket));
+    this.#server.prependListener('request', (request, response) => this.#asked(request, response));
+  }
+
+  /** Shows another certificate to those who connect from now on. */
+  renew(certificate: Certificate): void {
+    this.#secure?.setSecureContext(certificate);
+  }
+
+  #connected(socket: Socket): void {
+    const address = addressOf(socket);
+    const line = { socket };
+    this.#lines.set(address, line);
+    socket.once('close', () => {
+      if (this.#lines.get(address) === line) this.#lines.delete(address);
     });
   }
 
-  #answered(socket: Socket, response: ServerResponse): void {
-    this.#answering.delete(response);
+  #speaksHttp1(socket: Socket): void {
+    const line = this.#lines.get(addressOf(socket));
+    if (line) line.socket = socket;
+  }
+
+  #speaksHttp2(connection: Http2Connection, socket: Socket): void {
+    this.#lines.delete(addressOf(socket));
+    this.#http2.add(connection);
+    socket.once('close', () => this.#http2.delete(connection));
+    if (this.#turningAway) connection.turnAway();
+  }
+
+  #asked({ socket }: IncomingMessage, response: ServerResponse | Http2ServerResponse): void {
+    this.#answering.add(response);
+    response.once('close', () => this.#answering.delete(response));
+    if (response instanceof ServerResponse) this.#askedInTurn(socket, response);
+  }
+
+  #askedInTurn(socket: Socket, response: ServerResponse): void {
+    response.once('close', () => this.#answeredInTurn(socket, response));
+    if (this.#keepAlive && response.shouldKeepAlive)
+      response.setHeader('Keep-Alive', this.#keepAlive).setHeader('Connection', 'keep-alive');
+    const earlier = this.#latest.get(socket);
+    this.#latest.set(socket, response);
+    if (!this.#turningAway) return;
+    // Whatever is pipelined behind an answer with `Connection: close` gets none.
+    if (earlier && !earlier.headersSent) earlier.setHeader('Connection', 'keep-alive');
+    response.setHeader('Connection', 'close');
+  }
+
+  #answeredInTurn(socket: Socket, response: ServerResponse): void {
     if (this.#latest.get(socket) !== response) return;
     this.#latest.delete(socket);
     // Its head may have been written before anybody thought of closing.
@@ -71,11 +124,15 @@ export class HttpServer implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** From now on each answer says `Connection: close`, so that clients come back on another connection. */
+  /**
+   * From now on clients are asked to come back on another connection: by `Connection: close` with each answer, and on
+   * HTTP/2 by GOAWAY. Whatever they ask is answered all the same.
+   */
   turnAway(): void {
     this.#turningAway = true;
     for (const response of this.#latest.values())
       if (!response.headersSent) response.setHeader('Connection', 'close');
+    for (const connection of this.#http2) connection.turnAway();
   }
 
   /**
@@ -94,12 +151,14 @@ export class HttpServer implements AsyncDisposable {
     // connections on which nothing was ever asked.
     const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
     await this.#readWhatArrived();
-    const busy = new Set([...this.#answering].map(({ req }) => req.socket));
-    for (const socket of this.#sockets) if (!busy.has(socket)) socket.destroy();
+    const busy = new Set([...this.#latest.keys()].map(addressOf));
+    for (const [address, { socket }] of this.#lines) if (!busy.has(address)) leave(socket);
+    for (const connection of this.#http2) void connection.finish();
     let cut = 0;
     const limit = setTimeout(() => {
       cut = this.#answering.size;
-      for (const socket of this.#sockets) socket.destroy();
+      for (const { socket } of this.#lines.values()) socket.destroy();
+      for (const connection of this.#http2) connection.cut();
     }, limitMs);
     await closed;
     clearTimeout(limit);
@@ -115,3 +174,11 @@ export class HttpServer implements AsyncDisposable {
     await this.finish(0);
   }
 }
+
+/** TLS has a word for the end of a connection, once the handshake is over. */
+function leave(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroySoon();
+  else socket.destroy();
+}
+
+const addressOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
