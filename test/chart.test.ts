@@ -317,6 +317,22 @@ describe('the bundled stores', () => {
       expect(args).toContain(option);
   });
 
+  test.each([
+    ['1Gi', 0.6 * 1024 ** 3],
+    ['1.5G', 0.9e9],
+    ['512Mi', 0.6 * 512 * 1024 ** 2],
+    [500_000_000, 300_000_000],
+  ])('have a Redis that refuses before its pod, with a limit of %s, is killed', async (memory, bytes) => {
+    const rendering = await render({ values: { redis: { resources: { limits: { memory } } } } });
+    const args = containerOf('StatefulSet', 'tally-redis', rendering).args ?? [];
+    expect(args[args.indexOf('--maxmemory') + 1]).toBe(String(Math.floor(bytes)));
+  });
+
+  test('have a Redis without a limit when its pod has none', async () => {
+    const rendering = await render({ values: { redis: { resources: { limits: null } } } });
+    expect(containerOf('StatefulSet', 'tally-redis', rendering).args).not.toContain('--maxmemory');
+  });
+
   test('have an InfluxDB that closes its files when it stops', () => {
     const { lifecycle } = containerOf('StatefulSet', 'tally-influxdb');
     expect(lifecycle?.preStop?.exec?.command?.join(' ')).toMatch(/^sh -c kill -INT 1;/);

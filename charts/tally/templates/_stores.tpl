@@ -109,3 +109,30 @@ INFLUX_TOKEN: {{ .token | quote }}
 {{- end -}}
 {{- $read | toJson | sha256sum -}}
 {{- end }}
+
+{{/*
+The command of a bundled store that begins when the one before has ended: a pod that was deleted by force may still run
+when its successor has the volume, and two servers on one folder spoil it. The lock is the process's own and its
+children's, so it ends with the last of them. Takes a list of the folder and the command.
+*/}}
+{{- define "tally.aloneIn" -}}
+{{- $lock := printf "exec 9>%s/.tally-lock && flock 9 && exec \"$0\" \"$@\"" (first .) -}}
+{{ concat (list "sh" "-c" $lock) (rest .) | toJson }}
+{{- end }}
+
+{{/*
+How much the bundled Redis may hold, in bytes, or nothing without a limit: 60 % of the pod's memory, because a rewrite of
+its file copies what changes meanwhile. Full, it refuses, and chunks go to the ledger alone; at the pod's limit it would
+be killed, and again when it reads its file.
+*/}}
+{{- define "tally.redisMaxMemory" -}}
+{{- with dig "limits" "memory" "" (default dict .Values.redis.resources) -}}
+{{- $text := kindIs "string" . | ternary . (int64 . | toString) -}}
+{{- if not (regexMatch "^[0-9]+([.][0-9]+)?([kMGT]|[KMGT]i)?$" $text) -}}
+{{- fail (printf "redis.resources.limits.memory: %q is no quantity such as 512Mi or 1Gi" $text) -}}
+{{- end -}}
+{{- $unit := regexFind "[A-Za-z]*$" $text -}}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf (trimSuffix $unit $text | float64) (index $units $unit) 0.6 | floor | int64 -}}
+{{- end -}}
+{{- end }}
