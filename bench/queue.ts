@@ -7,6 +7,7 @@ import type { Chunk } from '../src/shared/chunk.js';
 import { SHARED_VARIABLES } from '../src/shared/configuration.js';
 import { openLog } from '../src/shared/log.js';
 import { QUEUE_NAME, queueOptions } from '../src/shared/operation-queue.js';
+import { shardOf } from '../src/shared/queue-shards.js';
 import { acceptAll, makeChunks } from './operations.js';
 import { PLAIN_QUEUE, plainJob } from './peers/plain-queue.js';
 
@@ -47,7 +48,7 @@ export class BenchQueue implements AsyncDisposable {
   /** Queues chunks through the API's own code. */
   async accept(chunks: Iterable<Chunk>): Promise<void> {
     const log = openLog('silent', 'bench');
-    await using queue = new ChunkQueue({ url: this.#url, prefix: this.#prefix, log });
+    await using queue = new ChunkQueue({ shard: shardOf({ url: this.#url, prefix: this.#prefix }, 0), log });
     await queue.ping();
     await acceptAll(chunks, (chunk) => queue.accept(chunk));
     await this.#rewritten();

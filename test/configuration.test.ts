@@ -27,7 +27,7 @@ const SHARED_DEFAULTS = {
   RELAY_AFTER: 90_000,
   INSTANCE: hostname(),
   LOG_LEVEL: 'info',
-  QUEUE_SHARDS: '1',
+  QUEUE_SHARDS: 1,
   QUEUE_PREFIX: 'tally',
 };
 
@@ -178,7 +178,8 @@ describe('a configuration with faults', () => {
     ['DATABASE_URL', 'mysql://me:hunter2@host/tally', 'postgres:// or postgresql://'],
     ['DATABASE_URL', 'postgres://me:hunter2@host:port/tally', 'postgres:// or postgresql://'],
     ['INFLUX_URL', 'influx://me:hunter2@host', 'http:// or https://'],
-    ['CHAOS_TOKEN', 'hunter2', 'this version does not have the feature yet'],
+    ['CHAOS_TOKEN', 'hunter2', 'at least 16 characters'],
+    ['CHAOS_TOKEN', 'hunter2 with spaces', 'at least 16 characters'],
   ])('never shows the value of %s, which may be a secret: %s', (name, value, expected) => {
     const [fault, ...others] = faultsOf(readApi, { ...REQUIRED, INFLUX_TOKEN: 'hunter2', [name]: value });
     expect(others).toEqual([]);
@@ -200,12 +201,53 @@ describe('a configuration with faults', () => {
     expect(faultsOf(readApi, { ...REQUIRED, [given]: '/tls/file', [missing]: '/tls/other' })).toEqual([]);
   });
 
-  test.each(['QUEUE_SHARDS', 'CHAOS_TOKEN', 'LIVE_PAGE'])(
+  test.each(['LIVE_PAGE'])(
     'is one that asks for what this version does not have, and never a silent nothing: %s',
     (name) => {
       expect(faultsOf(readApi, { ...REQUIRED, [name]: '2' })).toEqual([expect.stringMatching(`^${name}: `)]);
     },
   );
+
+  test.each([
+    ['redis+cluster://me:hunter2@a:7000,b:7001', undefined],
+    ['rediss+cluster://a,b,[::1]:7002', undefined],
+    ['redis+sentinel://me:hunter2@a,b:26380/mymaster/3?sentinel_password=hunter2', undefined],
+    ['redis://me:hunter2@a:7000,b:7001', 'several nodes need redis+cluster:// or redis+sentinel://'],
+    ['redis+cluster://hunter2:port,b', 'a node is not host:port'],
+    ['redis+cluster://a:7000,,hunter2', 'a node has no host'],
+    ['redis+cluster://me:hunter2@hunter2@a:7000', 'an @, / or ? in user or password must be percent-encoded'],
+    ['redis+cluster://me:hunter2%@a:7000', 'user or password has a % that is not %25'],
+    ['redis+cluster://me:hunter2@a:7000/1', 'a cluster has no databases: no path may follow the nodes'],
+    ['redis+cluster://a:7000?password=hunter2', 'it takes no parameters'],
+    ['redis+sentinel://me:hunter2@a', "the master's name must follow the sentinels, as in /mymaster"],
+    [
+      'redis+sentinel://a/mymaster/hunter2',
+      "only the number of a database may follow the master's name, as in /mymaster/0",
+    ],
+    [
+      'redis+sentinel://a/mymaster?password=hunter2',
+      'its only parameters are sentinel_username and sentinel_password',
+    ],
+  ])(
+    'takes clusters and sentinels of Redis, and says what is wrong with an address of theirs: %s',
+    (url, fault) => {
+      const faults = faultsOf(readApi, { ...REQUIRED, REDIS_URL: url });
+      if (fault === undefined) return expect(faults).toEqual([]);
+      const [only, ...others] = faults;
+      expect(others).toEqual([]);
+      expect(only).toContain(
+        `REDIS_URL: its value (not shown) is not valid: ${fault}; expected an address that begins`,
+      );
+      expect(only).not.toContain('hunter2');
+      return undefined;
+    },
+  );
+
+  test.each(['0', '17', '1.5', 'many'])('has from 1 to 16 shards: %s', (shards) => {
+    expect(faultsOf(readWorker, { ...REQUIRED, QUEUE_SHARDS: shards })).toEqual([
+      `QUEUE_SHARDS: ${JSON.stringify(shards)} is not valid; expected a whole number from 1 to 16`,
+    ]);
+  });
 
   test('of a command is asked for only what the command needs', () => {
     expect(faultsOf((env) => readVariables(INFLUX_VARIABLES, env), {})).toEqual([

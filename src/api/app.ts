@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly findOperation?: (id: string) => Promise<Lookup>;
   /** Counts the operations of the last `sinceMs` milliseconds. */
   readonly countSince?: (sinceMs: number) => Promise<Counted>;
+  /** Ends the process, for who knows the token of chaos. */
+  readonly answerCrash?: (c: Context) => Response;
   /** Told each answer: its route as written here, its status, and how long it took in seconds. */
   readonly onAnswer?: (route: string, status: number, seconds: number) => void;
 }
@@ -49,6 +51,7 @@ export function createApp({
   sumDelayMs,
   findOperation,
   countSince,
+  answerCrash,
   onAnswer,
 }: AppOptions): Hono<{ Variables: Variables }> {
   const app = new Hono<{ Variables: Variables }>();
@@ -123,6 +126,11 @@ export function createApp({
   if (countSince) {
     app.get('/counts', answerCounts(countSince));
     app.all('/counts', onlyAllow('GET'));
+  }
+
+  if (answerCrash) {
+    app.post('/crash', answerCrash);
+    app.all('/crash', onlyAllow('POST'));
   }
 
   app.get('/version', (c) => c.json({ ...about, state: lifecycle.state }));

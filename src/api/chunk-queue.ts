@@ -2,22 +2,25 @@ import { once } from 'node:events';
 import { toJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
 import { FailFastQueue } from '../shared/fail-fast-queue.js';
 import type { Logger } from '../shared/log.js';
-import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../shared/operation-queue.js';
+import { JOB_NAME, JOB_OPTIONS } from '../shared/operation-queue.js';
+import type { QueueName } from '../shared/queue-shards.js';
 import type { AcceptanceStore } from './acceptance.js';
 
 /** Refused chunks that are still to be taken back; older ones are forgotten (and said so) beyond this. */
 const MAX_REVOCATIONS = 1_000;
 
-/** The queue as the API sees it: a store that accepts chunks, one job each. The fast path to the worker. */
+/** A shard of the queue, or all of it, as the API sees it: a store that accepts chunks, one job each. The fast path to the worker. */
 export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
-  readonly name = 'queue';
+  readonly name: string;
   readonly #operations: FailFastQueue<ChunkJob>;
   readonly #log: Logger;
   readonly #revoked = new Set<string>();
+  #takingBack = false;
 
-  constructor({ url, prefix, log }: { url: string; prefix: string; log: Logger }) {
+  constructor({ shard, log, name = 'queue' }: { shard: QueueName; log: Logger; name?: string }) {
+    this.name = name;
     this.#log = log;
-    this.#operations = new FailFastQueue({ url, prefix, name: QUEUE_NAME, log });
+    this.#operations = new FailFastQueue({ ...shard, log });
     this.#operations.redis.on('ready', () => void this.#takeBack());
   }
 
@@ -50,12 +53,15 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
   }
 
   async ping(): Promise<void> {
-    const { redis } = this.#operations;
+    const { redis, queue } = this.#operations;
     if (redis.status !== 'ready') await once(redis, 'ready');
-    await redis.ping();
+    await redis.exists(queue.toKey('meta')); // of a cluster, the node that has the shard
+    void this.#takeBack(); // a cluster's connection is ready as long as any node is
   }
 
   async #takeBack(): Promise<void> {
+    if (this.#takingBack) return;
+    this.#takingBack = true;
     const { queue } = this.#operations;
     for (const id of this.#revoked) {
       try {
@@ -65,9 +71,10 @@ export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
         if (removed === 1) this.#log.info({ chunk: id }, 'a refused chunk was taken back');
       } catch (error) {
         this.#log.warn({ err: error, chunk: id }, 'a refused chunk could not be taken back yet');
-        return;
+        break;
       }
     }
+    this.#takingBack = false;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

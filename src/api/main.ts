@@ -8,13 +8,14 @@ import { runProcess } from '../shared/process.js';
 import { Acceptance } from './acceptance.js';
 import { createApp } from './app.js';
 import { ChunkLedger } from './chunk-ledger.js';
-import { ChunkQueue } from './chunk-queue.js';
 import { readConfig } from './config.js';
 import { Counts } from './counts.js';
+import { answerCrash } from './crash.js';
 import { drain } from './drain.js';
 import { ApiMetrics } from './metrics.js';
 import { Operations } from './operations.js';
 import { Recorder } from './recorder.js';
+import { openChunkQueue } from './sharded-queue.js';
 
 await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
@@ -22,7 +23,8 @@ await runProcess(async ({ env, start }) => {
   const { about, lifecycle, log } = start(config, config.SHUTDOWN_DELAY + config.SHUTDOWN_TIMEOUT);
 
   // Opened in this order, closed in reverse.
-  await using queue = new ChunkQueue({ url: config.REDIS_URL, prefix: config.QUEUE_PREFIX, log });
+  const redis = { url: config.REDIS_URL, prefix: config.QUEUE_PREFIX };
+  await using queue = openChunkQueue({ queue: redis, shards: config.QUEUE_SHARDS, log });
   const database = { url: config.DATABASE_URL, application: about.instance, log };
   await using postgres = new Postgres(database);
   await using ledger = new ChunkLedger({ postgres, relayAfterMs: config.RELAY_AFTER, log });
@@ -50,6 +52,7 @@ await runProcess(async ({ env, start }) => {
       sumDelayMs: config.SUM_DELAY,
       findOperation: operations.find,
       countSince: counts.since,
+      ...(config.CHAOS_TOKEN && { answerCrash: answerCrash({ token: config.CHAOS_TOKEN, log }) }),
       onAnswer: metrics.requestAnswered,
     }),
     {

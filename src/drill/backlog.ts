@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Cluster } from 'ioredis';
 import { withDeadline } from '../shared/deadline.js';
 import { MINUTE, SECOND } from '../shared/duration.js';
 import { FailFastQueue } from '../shared/fail-fast-queue.js';
 import { openLog } from '../shared/log.js';
-import { QUEUE_NAME } from '../shared/operation-queue.js';
+import { shardOf } from '../shared/queue-shards.js';
 import { Postgres } from '../shared/postgres.js';
 
 /** Operations by how long they took from their acceptance to the mark that they are logged, in whole milliseconds. */
@@ -12,24 +13,25 @@ export type LogTimes = readonly { readonly ms: number; readonly operations: numb
 /** How long all that was accepted may take to be logged: a killed worker's lease, its successor's lease, and time to write. */
 export const LOGGED_MS = 3 * MINUTE;
 
+const STATES = ['waiting', 'active', 'delayed', 'prioritized', 'completed', 'failed'] as const;
+
 const ANSWER_MS = SECOND;
 const LOOK_MS = 100;
 
 /** What was accepted and is not logged yet, as queue and ledger say; both may be away. */
 export class Backlog implements AsyncDisposable {
   readonly #postgres: Postgres;
-  readonly #operations: FailFastQueue<unknown>;
+  readonly #shards: readonly FailFastQueue<unknown>[];
 
   constructor(env: Readonly<Record<string, string>>) {
     const log = openLog('silent', 'drill');
     const url = env['DATABASE_URL'] ?? '';
     this.#postgres = new Postgres({ url, application: 'drill', log, connections: 2 });
-    this.#operations = new FailFastQueue({
-      url: env['REDIS_URL'] ?? '',
-      prefix: env['QUEUE_PREFIX'] ?? 'tally',
-      name: QUEUE_NAME,
-      log,
-    });
+    const queue = { url: env['REDIS_URL'] ?? '', prefix: env['QUEUE_PREFIX'] ?? 'tally' };
+    this.#shards = Array.from(
+      { length: Number(env['QUEUE_SHARDS'] ?? 1) },
+      (_, shard) => new FailFastQueue({ ...shardOf(queue, shard), log }),
+    );
   }
 
   /** Operations in the ledger that are not logged yet; `undefined` while it does not answer. */
@@ -64,7 +66,10 @@ export class Backlog implements AsyncDisposable {
   }
 
   async flushRedis(): Promise<void> {
-    await this.#operations.redis.flushall();
+    const servers = this.#shards.flatMap(({ redis }) =>
+      redis instanceof Cluster ? redis.nodes('master') : redis,
+    );
+    await Promise.all(servers.map((server) => server.flushall()));
   }
 
   /** Of all that the ledger has as logged, from the identity that an operation got to the mark. */
@@ -77,13 +82,11 @@ export class Backlog implements AsyncDisposable {
 
   /** Ids of chunks in the queue, those included that it keeps for a ledger that was away. */
   async #queued(): Promise<readonly string[] | undefined> {
-    return this.#ask(() =>
-      this.#operations.queue.getRanges(
-        ['waiting', 'active', 'delayed', 'prioritized', 'completed', 'failed'],
-        0,
-        -1,
-      ),
+    const queues = this.#shards.map(({ queue }) => queue);
+    const ids = await this.#ask(() =>
+      Promise.all(queues.map((queue) => queue.getRanges([...STATES], 0, -1))),
     );
+    return ids?.flat();
   }
 
   /** Chunks without a row are either just being written, or went to the queue alone. */
@@ -119,7 +122,7 @@ export class Backlog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#operations[Symbol.asyncDispose]();
+    await Promise.all(this.#shards.map((shard) => shard[Symbol.asyncDispose]()));
     await this.#postgres[Symbol.asyncDispose]();
   }
 }

@@ -2,6 +2,8 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { DAY, parseDuration } from './duration.js';
 import { LOG_LEVELS } from './log.js';
+import { MAX_SHARDS } from './queue-shards.js';
+import { parseRedisAddress, RedisAddressError } from './redis-address.js';
 
 /** Every fault of the environment at once. `code` is `'CONFIGURATION'`; the message is made to be printed as it is. */
 export class ConfigurationError extends Error {
@@ -17,19 +19,23 @@ export class ConfigurationError extends Error {
 interface Reading<T> {
   /** What would be right, in words that complete "expected …". */
   readonly expected: string;
+  /** What is wrong, when that can be said without showing the value. */
+  readonly fault?: (text: string) => string | undefined;
   readonly parse: (text: string) => T | undefined;
   /** Keeps the value out of the message: it may hold a password. */
   readonly secret?: boolean;
 }
 
 /** A variable with a default (given as one would write it in the environment), or required when it has none. */
-function variable<T>({ expected, parse, secret }: Reading<T>, fallback?: string) {
+function variable<T>({ expected, parse, secret, fault }: Reading<T>, fallback?: string) {
   const text = z.string({ error: `is required; expected ${expected}` });
   return (fallback === undefined ? text : text.default(fallback)).transform((value, context) => {
     const parsed = parse(value);
     if (parsed !== undefined) return parsed;
     const seen = secret ? 'its value (not shown)' : JSON.stringify(value);
-    context.addIssue({ code: 'custom', message: `${seen} is not valid; expected ${expected}` });
+    const why = fault?.(value);
+    const wrong = why === undefined ? 'is not valid' : `is not valid: ${why}`;
+    context.addIssue({ code: 'custom', message: `${seen} ${wrong}; expected ${expected}` });
     return z.NEVER;
   });
 }
@@ -46,6 +52,25 @@ const address = (schemes: readonly string[]): Reading<string> => ({
   parse: (value) =>
     URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)) ? value : undefined,
 });
+
+/** Kept as it is written; {@link parseRedisAddress} reads it. */
+const redisAddress: Reading<string> = {
+  expected:
+    'an address that begins with redis:// or rediss://, or with redis+cluster:// or redis+sentinel:// (rediss+… with TLS)',
+  secret: true,
+  parse: (value) => (redisFault(value) === '' ? value : undefined),
+  fault: redisFault,
+};
+
+function redisFault(value: string): string | undefined {
+  try {
+    parseRedisAddress(value);
+    return '';
+  } catch (error) {
+    if (error instanceof RedisAddressError) return error.fault;
+    throw error;
+  }
+}
 
 function bounds(leastMs: number, mostMs: number): string {
   const words = [leastMs > 0 && `at least ${leastMs}ms`, mostMs < Infinity && `at most ${mostMs / DAY}d`];
@@ -68,6 +93,13 @@ const whole = (least: number, most: number): Reading<number> => ({
   expected: `a whole number from ${least} to ${most}`,
   parse: (value) =>
     /^\d+$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined,
+});
+
+const token = (leastCharacters: number): Reading<string> => ({
+  expected: `nothing, or at least ${leastCharacters} characters of ASCII without spaces`,
+  secret: true,
+  parse: (value) =>
+    value === '' || (value.length >= leastCharacters && /^[!-~]+$/.test(value)) ? value : undefined,
 });
 
 const oneOf = <T extends string>(choices: readonly T[]): Reading<T> => ({
@@ -100,9 +132,9 @@ export const SHARED_VARIABLES = {
   ...INFLUX_VARIABLES,
   ...LEDGER_VARIABLES,
   HOST: variable(text('an address to listen on'), '0.0.0.0'),
-  REDIS_URL: variable(address(['redis', 'rediss'])),
+  REDIS_URL: variable(redisAddress),
   QUEUE_PREFIX: variable(text('the prefix of all keys in Redis'), 'tally'),
-  QUEUE_SHARDS: variable(notYet('1'), '1'),
+  QUEUE_SHARDS: variable(whole(1, MAX_SHARDS), '1'),
   RELAY_AFTER: variable(duration(1_000), '90s'),
   INSTANCE: variable(text('the name part of the instance; random characters are added'), hostname()),
   LOG_LEVEL: variable(oneOf(LOG_LEVELS), 'info'),
@@ -115,7 +147,7 @@ export const API_VARIABLES = {
   SUM_DELAY: variable(wait(), '0ms'),
   SHUTDOWN_DELAY: variable(wait(), '5s'),
   SHUTDOWN_TIMEOUT: variable(wait(1_000), '20s'),
-  CHAOS_TOKEN: variable(notYet(''), ''),
+  CHAOS_TOKEN: variable(token(16), ''),
   LIVE_PAGE: variable(notYet('false'), 'false'),
   TLS_CERT_FILE: variable(text('the path of a certificate in PEM'), ''),
   TLS_KEY_FILE: variable(text("the path of the certificate's key in PEM"), ''),

@@ -1,24 +1,21 @@
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { withDeadline } from './deadline.js';
 import { SECOND } from './duration.js';
 import type { Logger } from './log.js';
 import { queueOptions } from './operation-queue.js';
-import { closeRedis, openRedis } from './redis.js';
+import type { QueueName } from './queue-shards.js';
+import { closeRedis, openRedis, type RedisConnection } from './redis.js';
 
 const ANSWER_MS = SECOND;
 
-export interface FailFastQueueOptions {
-  readonly url: string;
-  readonly prefix: string;
-  readonly name: string;
+export interface FailFastQueueOptions extends QueueName {
   readonly log: Logger;
 }
 
 /** A BullMQ queue on a connection of its own that never waits for Redis: what is asked while it is away fails. */
 export class FailFastQueue<Data> implements AsyncDisposable {
-  readonly redis: Redis;
-  readonly queue: Queue<Data, void, string>;
+  readonly redis: RedisConnection;
+  readonly queue: Queue<Data, void>;
 
   constructor({ url, prefix, name, log }: FailFastQueueOptions) {
     this.redis = openRedis(url, { commands: 'fail-fast', log });

@@ -1,7 +1,7 @@
 import type { QueueOptions } from 'bullmq';
 import { SECOND } from './duration.js';
 
-/** The BullMQ queue that carries chunks from the API to the workers. */
+/** The BullMQ queue that carries chunks from the API to the workers; further shards have a number behind it. */
 export const QUEUE_NAME = 'operations';
 
 export const JOB_NAME = 'chunk';

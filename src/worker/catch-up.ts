@@ -5,6 +5,7 @@ import type { Logger } from '../shared/log.js';
 import type { LedgerLink } from './ledger-link.js';
 import type { Quarantine } from './quarantine.js';
 import type { QueueView } from './queue-view.js';
+import type { ShardView } from './shard-view.js';
 
 /** Chunks that move into the ledger in one statement. */
 const MOVED_AT_ONCE = 20;
@@ -14,7 +15,7 @@ const IDLE_MS = 2 * SECOND;
 const CLOSE_MS = SECOND / 2;
 
 export interface CatchUpOptions {
-  readonly queue: Pick<QueueView, 'settledUnrecorded' | 'forget'>;
+  readonly queue: Pick<QueueView, 'shards'>;
   readonly quarantine: Pick<Quarantine, 'moveIn'>;
   readonly link: LedgerLink;
   readonly log: Logger;
@@ -39,20 +40,27 @@ export class CatchUp implements AsyncDisposable {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const moved = await this.#once().catch(() => 0); // Redis is away, which its connection has reported
+      const moved = await this.#once();
       if (moved === 0) await delay(IDLE_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
   async #once(): Promise<number> {
-    const { queue, quarantine, link, log } = this.#options;
+    const { queue, quarantine, link } = this.#options;
     if (link.away) return 0;
-    const refused = await quarantine.moveIn();
-    const chunks = await queue.settledUnrecorded(MOVED_AT_ONCE);
-    if (chunks.length === 0 || !(await link.tell((ledger) => ledger.addLogged(chunks)))) return refused;
-    await queue.forget(chunks.map(({ id }) => id));
+    const ways = [() => quarantine.moveIn(), ...queue.shards.map((shard) => () => this.#moveFrom(shard))];
+    let moved = 0;
+    for (const move of ways) moved += await move().catch(() => 0); // Redis is away, which its connection has reported
+    return moved;
+  }
+
+  async #moveFrom(shard: ShardView): Promise<number> {
+    const { link, log } = this.#options;
+    const chunks = await shard.settledUnrecorded(MOVED_AT_ONCE);
+    if (chunks.length === 0 || !(await link.tell((ledger) => ledger.addLogged(chunks)))) return 0;
+    await shard.forget(chunks.map(({ id }) => id));
     log.info({ chunks: chunks.length }, 'the ledger caught up on chunks that were logged while it was away');
-    return refused + chunks.length;
+    return chunks.length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

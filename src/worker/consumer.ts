@@ -1,14 +1,13 @@
-import { Queue, WaitingError, Worker, type Job } from 'bullmq';
-import type { Redis } from 'ioredis';
+import { WaitingError, type Job } from 'bullmq';
 import { fromJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
 import { withDeadline } from '../shared/deadline.js';
 import { SECOND } from '../shared/duration.js';
 import { unreadable, type RefusedLine } from '../shared/ledger.js';
 import type { Logger } from '../shared/log.js';
 import { MAX_LINES } from '../shared/operation.js';
-import { QUEUE_NAME, queueOptions } from '../shared/operation-queue.js';
-import { closeRedis, openRedis } from '../shared/redis.js';
+import { shardOf, type QueueAddress } from '../shared/queue-shards.js';
 import type { Settlement } from './batcher.js';
+import { ShardConsumer } from './shard-consumer.js';
 
 /** As the batcher's; `'unrecorded'`: settled, and the ledger could not be told. */
 export type Outcome = Settlement | 'unrecorded';
@@ -18,20 +17,18 @@ const CONCURRENCY = 500;
 
 /**
  * Lines worth having in hand: 20 full batches keep every writer busy. More would only fill memory, age there, and be
- * missing to other workers. Chunks in hand tell how many of their like that is.
+ * missing to other workers. Chunks in hand tell how many of their like that is. With several shards it may be a chunk
+ * more for each: BullMQ cannot be told to take none.
  */
 const ENOUGH_LINES = 20 * MAX_LINES;
 const FEWEST_CHUNKS = ENOUGH_LINES / MAX_LINES;
 
-/** A lock that is not renewed for 10 s is lost; looked for every 3 s, so that what a killed worker held is back within 15. */
-const LOCK_MS = 10 * SECOND;
-const STALLED_CHECK_MS = 3 * SECOND;
-
-const CLOSE_MS = SECOND;
+/** Less than the second that a drain waits for an answer. */
+const ANSWER_MS = SECOND / 2;
 
 export interface ConsumerOptions {
-  readonly url: string;
-  readonly prefix: string;
+  readonly queue: QueueAddress;
+  readonly shards: number;
   readonly instance: string;
   readonly log: Logger;
   /**
@@ -46,51 +43,17 @@ export interface ConsumerOptions {
   readonly keepUnreadable: (line: RefusedLine) => Promise<void>;
 }
 
-/** Takes chunks from the queue and gives none back as done before it is settled. */
+/** Takes chunks from all shards of the queue and gives none back as done before it is settled. */
 export class Consumer implements AsyncDisposable {
   readonly #options: ConsumerOptions;
-  readonly #redis: Redis;
-  /** BullMQ's own connection for waiting; kept so that it can be ended when BullMQ does not. */
-  readonly #duplicates: Redis[] = [];
-  readonly #queue: Queue<ChunkJob>;
-  readonly #worker: Worker<ChunkJob, void>;
+  readonly #shards: ShardConsumer[] = [];
   #inHand = 0;
   #linesInHand = 0;
   readonly #handedBack = new Set<string>();
-  #lastTakenAt = Date.now();
 
   constructor(options: ConsumerOptions) {
-    const { url, prefix, instance, log } = options;
     this.#options = options;
-    this.#redis = openRedis(url, { commands: 'wait', log });
-    const duplicate = this.#redis.duplicate.bind(this.#redis);
-    this.#redis.duplicate = (override) => {
-      const copy = duplicate(override);
-      this.#duplicates.push(copy);
-      return copy;
-    };
-    const shared = { ...queueOptions(prefix), connection: this.#redis };
-    this.#queue = new Queue(QUEUE_NAME, shared);
-    this.#worker = new Worker(QUEUE_NAME, (job, token) => this.#process(job, token), {
-      ...shared,
-      name: instance,
-      autorun: false,
-      concurrency: FEWEST_CHUNKS,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
-      // A job survives any number of crashes.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
-      // BullMQ waits 15 s after a lost connection by default; ours reconnects within one.
-      runRetryDelay: SECOND / 2,
-    });
-    this.#queue.on('error', () => undefined); // the connection has reported it already
-    this.#worker.on('error', (error) => log.debug({ err: error }, 'bullmq'));
-    this.#worker.on('failed', (job, error) =>
-      log.error({ err: error, chunk: job?.id }, 'a job failed; it is tried again'),
-    );
-    this.#worker.on('stalled', (chunk) =>
-      log.warn({ chunk }, 'a chunk of a worker that is gone goes back to the queue'),
-    );
+    for (let shard = 0; shard < options.shards; shard++) this.#open(shard);
   }
 
   /** Chunks taken and not settled yet. */
@@ -105,56 +68,73 @@ export class Consumer implements AsyncDisposable {
 
   /** Starts to take chunks, now and whenever there are any. */
   start(): void {
-    void this.#worker.run();
+    for (const shard of this.#shards) shard.start();
+  }
+
+  /** Takes chunks from one more shard. */
+  add(shard: number): void {
+    this.#open(shard).start();
   }
 
   /** Takes no new chunk; the ones in hand go on. */
   async pause(): Promise<void> {
-    await this.#worker.pause(true);
+    await Promise.all(this.#shards.map((shard) => shard.pause()));
   }
 
   async resume(): Promise<void> {
-    await this.#worker.resume();
+    await Promise.all(this.#shards.map((shard) => shard.resume()));
   }
 
-  /** True when nothing waits and no worker, alive or gone, has a chunk in hand. */
+  /** True when nothing waits and no worker, alive or gone, has a chunk in hand, in any shard that answers. */
   async empty(): Promise<boolean> {
-    const counts = await this.#queue.getJobCounts('wait', 'active', 'delayed', 'prioritized');
-    return Object.values(counts).every((count) => count === 0);
+    return (await this.#answers((shard) => shard.empty())).every(Boolean);
   }
 
-  /** True when no other worker is connected to the queue. */
+  /** True when no other worker is connected to any shard that answers. */
   async last(): Promise<boolean> {
-    return (await this.#queue.getWorkersCount()) <= 1;
+    return (await this.#answers((shard) => shard.last())).every(Boolean);
   }
 
   /** What keeps the worker from taking chunks now, or nothing. */
-  readonly hindrance = async (): Promise<string | undefined> => {
-    const pong = withDeadline(this.#redis.ping(), SECOND, 'redis');
-    return pong.then(
+  readonly hindrance = async (): Promise<string | undefined> =>
+    this.#answers((shard) => shard.ping()).then(
       () => undefined,
       () => 'redis does not answer',
     );
-  };
 
   /** BullMQ workers can wedge after a reconnect: work waits, hands are free, and nothing is taken. */
   readonly sickness = async (): Promise<string | undefined> => {
     const { wedgedMs = 60 * SECOND } = this.#options;
-    const idleMs = Date.now() - this.#lastTakenAt;
-    if (this.#inHand >= this.#worker.concurrency || idleMs < wedgedMs || this.#redis.status !== 'ready')
-      return undefined;
-    const waiting = await withDeadline(this.#queue.count(), SECOND, 'counting the queue').catch(() => 0);
-    return waiting > 0
-      ? `${waiting} chunks wait and none was taken for ${Math.round(idleMs / SECOND)} s`
-      : undefined;
+    const found = await Promise.all(this.#shards.map((shard) => shard.wedged(wedgedMs)));
+    return found.find((sickness) => sickness !== undefined);
   };
 
-  async #process(job: Job<ChunkJob, void>, token: string | undefined): Promise<void> {
+  #open(number: number): ShardConsumer {
+    const { queue, shards, instance, log } = this.#options;
+    const shard: ShardConsumer = new ShardConsumer({
+      shard: shardOf(queue, number),
+      instance,
+      log: shards === 1 && number === 0 ? log : log.child({ shard: number }),
+      concurrency: FEWEST_CHUNKS,
+      process: (job, token) => this.#process(shard, job, token),
+    });
+    this.#shards.push(shard);
+    return shard;
+  }
+
+  /** What the shards say that answer in time; rejects when none does. */
+  async #answers<T>(ask: (shard: ShardConsumer) => Promise<T>): Promise<readonly T[]> {
+    const asked = this.#shards.map((shard) => withDeadline(ask(shard), ANSWER_MS, 'redis'));
+    await Promise.any(asked);
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+
+  async #process(shard: ShardConsumer, job: Job<ChunkJob, void>, token: string | undefined): Promise<void> {
     const { id = '', data, attemptsStarted } = job;
     const chunk = fromJob(id, data);
     const lines = chunk?.lines.length ?? 1;
-    this.#lastTakenAt = Date.now();
-    this.#hold(1, lines);
+    this.#hold(shard, 1, lines);
     try {
       if (!chunk) return await this.#options.keepUnreadable(unreadable(id, JSON.stringify(data)));
       const outcome = await this.#options.settle(chunk, attemptsStarted > 1);
@@ -163,28 +143,23 @@ export class Consumer implements AsyncDisposable {
       await job.moveToWait(token);
       this.#handedBack.add(id);
     } finally {
-      this.#hold(-1, -lines);
+      this.#hold(shard, -1, -lines);
     }
     throw new WaitingError(); // tells BullMQ that the job is no longer ours to complete
   }
 
-  #hold(chunks: number, lines: number): void {
+  #hold(taking: ShardConsumer, chunks: number, lines: number): void {
+    taking.inHand += chunks;
     this.#inHand += chunks;
     this.#linesInHand += lines;
     const enough = Math.ceil((ENOUGH_LINES * this.#inHand) / Math.max(1, this.#linesInHand));
     // Above the chunks in hand as long as their lines are not enough, so that a batch always fills.
-    this.#worker.concurrency = this.#inHand === 0 ? FEWEST_CHUNKS : Math.min(CONCURRENCY, enough);
+    const most = this.#inHand === 0 ? FEWEST_CHUNKS : Math.min(CONCURRENCY, enough);
+    const room = most - this.#inHand;
+    for (const shard of this.#shards) shard.concurrency = Math.max(1, shard.inHand + room);
   }
 
-  /** Ends within a few seconds also while Redis is away, which BullMQ's own close would wait for. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const closing = Promise.all([this.#worker.close(), this.#queue.close()]);
-    await withDeadline(closing, CLOSE_MS, 'closing the consumer').catch((error: unknown) => {
-      this.#options.log.warn(
-        { err: error },
-        'the consumer did not close in time; its locks run out by themselves',
-      );
-    });
-    await Promise.all([this.#redis, ...this.#duplicates].map(closeRedis));
+    await Promise.all(this.#shards.map((shard) => shard[Symbol.asyncDispose]()));
   }
 }

@@ -21,6 +21,7 @@ import { QueueView } from './queue-view.js';
 import { Relay } from './relay.js';
 import { settleWith } from './settle.js';
 import { Store } from './store.js';
+import { StrayShards } from './stray-shards.js';
 
 /** Batches on their way to InfluxDB at once. */
 const WRITERS = 8;
@@ -31,7 +32,11 @@ const LATE_WAIT_MS = SECOND / 4;
 await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
   const { about, lifecycle, log } = start(config, config.SHUTDOWN_TIMEOUT);
-  const redis = { url: config.REDIS_URL, prefix: config.QUEUE_PREFIX, log };
+  const redis = {
+    queue: { url: config.REDIS_URL, prefix: config.QUEUE_PREFIX },
+    shards: config.QUEUE_SHARDS,
+    log,
+  };
 
   // Opened in this order, closed in reverse.
   using influx = new Influx(config);
@@ -75,6 +80,7 @@ await runProcess(async ({ env, start }) => {
     log,
   });
   await using catchUp = new CatchUp({ queue, quarantine, link, log });
+  using strays = new StrayShards({ queue, consumer, log });
   const { registry } = metrics;
   await using ledgerWatch = new LedgerWatch({
     ...{ url: config.DATABASE_URL, application: about.instance, influx, bucket: config, registry, log },
@@ -86,6 +92,7 @@ await runProcess(async ({ env, start }) => {
   consumer.start();
   relay.start();
   catchUp.start();
+  strays.start();
   ledgerWatch.start();
   lifecycle.ready();
   log.info({ ...about, adminPort }, 'ready');

@@ -4,6 +4,7 @@ import { SECOND } from '../shared/duration.js';
 import { FailFastQueue } from '../shared/fail-fast-queue.js';
 import type { RefusedLine } from '../shared/ledger.js';
 import type { Logger } from '../shared/log.js';
+import { queueBeside, type QueueAddress } from '../shared/queue-shards.js';
 import type { LedgerLink } from './ledger-link.js';
 
 const WAITING_ROOM = 'quarantine';
@@ -14,8 +15,7 @@ const RETRY_MS = SECOND / 2;
 const MOVED_AT_ONCE = 100;
 
 export interface QuarantineOptions {
-  readonly url: string;
-  readonly prefix: string;
+  readonly queue: QueueAddress;
   readonly link: LedgerLink;
   readonly log: Logger;
 }
@@ -29,10 +29,10 @@ export class Quarantine implements AsyncDisposable {
   readonly #link: LedgerLink;
   readonly #log: Logger;
 
-  constructor({ url, prefix, link, log }: QuarantineOptions) {
+  constructor({ queue, link, log }: QuarantineOptions) {
     this.#link = link;
     this.#log = log;
-    this.#waitingRoom = new FailFastQueue({ url, prefix, name: WAITING_ROOM, log });
+    this.#waitingRoom = new FailFastQueue({ ...queueBeside(queue, WAITING_ROOM), log });
   }
 
   /**

@@ -1,47 +1,63 @@
-import { fromJob, type Chunk, type ChunkJob } from '../shared/chunk.js';
-import { FailFastQueue } from '../shared/fail-fast-queue.js';
 import type { Logger } from '../shared/log.js';
-import { QUEUE_NAME } from '../shared/operation-queue.js';
+import { MAX_SHARDS, shardOf, type QueueAddress } from '../shared/queue-shards.js';
+import { ShardView } from './shard-view.js';
 
-/** What the queue still holds, as the ledger's side of the worker asks it. Its calls reject while Redis is away. */
+export interface QueueViewOptions {
+  readonly queue: QueueAddress;
+  readonly shards: number;
+  readonly log: Logger;
+}
+
+/** What the queue still holds, as the ledger's side of the worker asks it. */
 export class QueueView implements AsyncDisposable {
-  readonly #operations: FailFastQueue<ChunkJob>;
+  readonly #options: QueueViewOptions;
+  readonly #shards = new Map<number, ShardView>();
 
-  constructor(redis: { url: string; prefix: string; log: Logger }) {
-    this.#operations = new FailFastQueue({ ...redis, name: QUEUE_NAME });
+  constructor(options: QueueViewOptions) {
+    this.#options = options;
+    for (let shard = 0; shard < options.shards; shard++) this.add(shard);
   }
 
-  /** True while Redis does not answer. */
+  get shards(): readonly ShardView[] {
+    return [...this.#shards.values()];
+  }
+
+  /** True while Redis does not answer for any one shard. */
   get away(): boolean {
-    return this.#operations.away;
+    return this.shards.some(({ away }) => away);
   }
 
-  /** Which of these chunks the queue holds, in whatever state. */
+  /**
+   * Which of these chunks the queue holds, in whatever state and shard, as far as its shards answer: a chunk that is
+   * sent twice is stored once. Rejects when none answers.
+   */
   async holds(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const { redis, queue } = this.#operations;
-    return this.#operations.within(async () => {
-      const asked = redis.pipeline(ids.map((id) => ['exists', queue.toKey(id)]));
-      const answers = (await asked.exec()) ?? [];
-      for (const [error] of answers) if (error) throw error;
-      return new Set(ids.filter((_, index) => answers[index]?.[1] === 1));
-    });
+    const asked = this.shards.map((shard) => shard.holds(ids));
+    await Promise.any(asked);
+    const answers = await Promise.allSettled(asked);
+    return new Set(answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])));
   }
 
-  /** Up to `limit` chunks that were settled while the ledger was away, oldest first; see {@link forget}. */
-  async settledUnrecorded(limit: number): Promise<readonly Chunk[]> {
-    return this.#operations.within(async () => {
-      const jobs = await this.#operations.queue.getJobs('completed', 0, limit - 1, true);
-      return jobs.flatMap((job) => fromJob(job.id ?? '', job.data) ?? []);
-    });
+  /** Shards that hold chunks although they are not ours: `QUEUE_SHARDS` is, or was, greater elsewhere. */
+  async strays(): Promise<readonly number[]> {
+    const asked = this.shards.find(({ away }) => !away);
+    const others = Array.from({ length: MAX_SHARDS }, (_, shard) => shard).filter(
+      (n) => !this.#shards.has(n),
+    );
+    if (!asked) return [];
+    const { queue } = this.#options;
+    const found = await Promise.all(others.map((n) => asked.inUse(shardOf(queue, n)).catch(() => false)));
+    return others.filter((_, index) => found[index]);
   }
 
-  /** The ledger has these now. */
-  async forget(ids: readonly string[]): Promise<void> {
-    const { queue } = this.#operations;
-    await this.#operations.within(() => Promise.all(ids.map((id) => queue.remove(id))));
+  /** Looks into one more shard. */
+  add(shard: number): void {
+    const { queue, shards, log } = this.#options;
+    const own = shards === 1 && shard === 0 ? log : log.child({ shard });
+    this.#shards.set(shard, new ShardView(shardOf(queue, shard), own));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#operations[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.shards.map((shard) => shard[Symbol.asyncDispose]()));
   }
 }

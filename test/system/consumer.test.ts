@@ -15,8 +15,8 @@ afterAll(() => servers[Symbol.asyncDispose]());
 test('a worker that takes nothing while work waits reports itself dead, and one that works does not', async () => {
   await using scene = await Scene.open(servers);
   await using consumer = new Consumer({
-    url: scene.env['REDIS_URL'] ?? '',
-    prefix: scene.env['QUEUE_PREFIX'] ?? '',
+    queue: { url: scene.env['REDIS_URL'] ?? '', prefix: scene.env['QUEUE_PREFIX'] ?? '' },
+    shards: 1,
     instance: 'test',
     log: openLog('silent', 'test'),
     wedgedMs: 300,

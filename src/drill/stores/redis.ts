@@ -13,8 +13,8 @@ export const REDIS_OPTIONS: readonly string[] = Object.entries({
   '--save': '',
 }).flat();
 
-/** Redis from a `redis-server` on `PATH`; `undefined` when there is none. */
-export function localRedis(environment: Environment): Recipe | undefined {
+/** Redis from a `redis-server` on `PATH`, with further options of its own; `undefined` when there is none. */
+export function localRedis(environment: Environment, options: readonly string[] = []): Recipe | undefined {
   const command = onPath('redis-server', environment);
   if (command === undefined) return undefined;
   return {
@@ -25,7 +25,16 @@ export function localRedis(environment: Environment): Recipe | undefined {
       const url = `redis://127.0.0.1:${port}`;
       const runner = new ServerProcess({
         command,
-        args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder.path, ...REDIS_OPTIONS],
+        args: [
+          '--port',
+          String(port),
+          '--bind',
+          '127.0.0.1',
+          '--dir',
+          folder.path,
+          ...REDIS_OPTIONS,
+          ...options,
+        ],
         folder,
         environment: {},
         stopSignal: 'SIGTERM',
