@@ -219,6 +219,39 @@ describe('a deploy', () => {
   });
 });
 
+describe('a certificate for the API', () => {
+  let secure: Rendering;
+  beforeAll(async () => {
+    secure = await render({ shape: 'production', values: { api: { tls: { secretName: 'tally-tls' } } } });
+  });
+
+  test('is taken from the Secret, where the API finds it, and by the API alone', () => {
+    const { TLS_CERT_FILE, TLS_KEY_FILE } = readVariables(API_VARIABLES, envOf('api', secure));
+    const { volumes = [] } = podSpecOf('api', secure) ?? {};
+    const [volume] = volumes.filter(({ secret }) => secret?.secretName === 'tally-tls');
+    const { volumeMounts = [] } = containerOf('Deployment', 'tally-api', secure);
+    const { mountPath, subPath } = volumeMounts.find(({ name }) => name === volume?.name) ?? {};
+    expect([TLS_CERT_FILE, TLS_KEY_FILE]).toEqual([`${mountPath}/tls.crt`, `${mountPath}/tls.key`]);
+    // Kubernetes does not renew what is mounted by itself.
+    expect(subPath).toBeUndefined();
+    // What all pods have is still there.
+    expect(volumes.map(({ name }) => name)).toContain('stores-ca');
+    expect(JSON.stringify(podsOf(secure).filter(({ component }) => component !== 'api'))).not.toContain(
+      'tally-tls',
+    );
+  });
+
+  test('makes the Service say so, and the Ingress and the test of the release follow', async () => {
+    const [port] = secure.get('Service', 'tally-api').spec?.ports ?? [];
+    expect(port).toMatchObject({ name: 'https', appProtocol: 'https', targetPort: 'http' });
+    const [rule] = secure.get('Ingress', 'tally-api').spec?.rules ?? [];
+    expect(rule?.http?.paths[0]?.backend.service?.port).toEqual({ name: 'https' });
+    const tester = secure.get('Pod', 'tally-test').spec?.containers[0] ?? expect.fail('no test');
+    expect(environmentOf(tester, secure)['API_URL']).toMatch(/^https:/);
+    expect(await faultsOf(secure.all)).toBe('');
+  });
+});
+
 describe('names and defaults', () => {
   test('are those of the code', () => {
     const stores = new Set(['REDIS_URL', 'DATABASE_URL', 'INFLUX_URL', 'INFLUX_TOKEN', 'INFLUX_ORG']);

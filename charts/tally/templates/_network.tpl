@@ -11,6 +11,11 @@ spec:
   policyTypes: [Ingress, Egress]
 {{- end }}
 
+{{/* What the API speaks, and what its Service's port is called. */}}
+{{- define "tally.apiProtocol" -}}
+{{ empty .Values.api.tls.secretName | ternary "http" "https" }}
+{{- end }}
+
 {{/* What all pods of Tally reach: names, and the stores. */}}
 {{- define "tally.egressToStores" -}}
 - ports:

@@ -24,14 +24,17 @@ readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end }}
 
-{{/* What all containers of Tally begin with. Takes a list of root and the name of the Secret with the stores' variables. */}}
+{{/*
+What all containers of Tally begin with. Takes a list of root, the name of the Secret with the stores' variables and, where
+there are any, mounts beside those of all pods.
+*/}}
 {{- define "tally.container" -}}
 {{- $root := index . 0 -}}
 {{- with $root.Values -}}
 image: {{ include "tally.image" $root }}
 imagePullPolicy: {{ .image.pullPolicy }}
 securityContext: {{- include "tally.containerSecurityContext" $root | nindent 2 }}
-{{- with .extraVolumeMounts }}
+{{- with gt (len $) 2 | ternary (last $) list | concat .extraVolumeMounts }}
 volumeMounts: {{- toYaml . | nindent 2 }}
 {{- end }}
 env:
