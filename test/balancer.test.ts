@@ -61,7 +61,7 @@ async function ask(connection: HttpConnection): Promise<string> {
 
 /** Who answers a new connection. */
 async function askAnew({ port }: Balancer): Promise<string> {
-  const connection = new HttpConnection(port);
+  const connection = new HttpConnection({ port });
   const said = await ask(connection);
   connection.close();
   return said;
@@ -109,7 +109,7 @@ describe('a new connection', () => {
   test('is known by the endpoint that it went to', async () => {
     const { balancer } = await open({}, ['a', 'b']);
     await knows(balancer, ['a', 'b']);
-    const connection = new HttpConnection(balancer.port);
+    const connection = new HttpConnection(balancer);
     const said = await ask(connection);
     expect(balancer.routeOf(connection.localPort)).toBe(said);
     connection.close();
@@ -121,7 +121,7 @@ describe('a connection that exists', () => {
     const { balancer, backends } = await open({}, ['a', 'b']);
     backends[1].ready = false;
     await knows(balancer, ['a']);
-    const connection = new HttpConnection(balancer.port);
+    const connection = new HttpConnection(balancer);
     expect(await ask(connection)).toBe('a');
     backends[0].ready = false;
     backends[1].ready = true;
@@ -136,7 +136,7 @@ describe('a connection that exists', () => {
   test('breaks when its endpoint dies', async () => {
     const { balancer, backends } = await open({}, ['a']);
     await knows(balancer, ['a']);
-    const connection = new HttpConnection(balancer.port);
+    const connection = new HttpConnection(balancer);
     await ask(connection);
     await backends[0].kill();
     await vi.waitUntil(() => !connection.open);
@@ -153,7 +153,7 @@ describe('a connection that exists', () => {
     const { port } = server.address() as AddressInfo;
     balancer.add({ name: 'a', port, adminPort: backends[0].endpoint.adminPort });
     await knows(balancer, ['a']);
-    const connection = new HttpConnection(balancer.port);
+    const connection = new HttpConnection(balancer);
     void ask(connection);
     await vi.waitUntil(() => connected);
     const closed = once(connected as Socket, 'close');

@@ -105,7 +105,7 @@ describe('clients', () => {
 
 describe('a connection', () => {
   test('gives pipelined requests their answers in order', async () => {
-    const connection = new HttpConnection(balancer().port);
+    const connection = new HttpConnection(balancer());
     const bodies = [1, 2, 3, 4].map((number) => JSON.stringify({ numbers: [number] }));
     const replies = await Promise.all(connection.post('/', bodies));
     expect(replies.map((reply) => reply.kind === 'answered' && JSON.parse(reply.body))).toEqual(
@@ -119,7 +119,7 @@ describe('a connection', () => {
       if (numbers[0] === 2) response.setHeader('Connection', 'close');
       sumUp(request, response, numbers);
     };
-    const connection = new HttpConnection(balancer().port);
+    const connection = new HttpConnection(balancer());
     const bodies = [1, 2, 3].map((number) => JSON.stringify({ numbers: [number] }));
     const replies = await Promise.all(connection.post('/', bodies));
     expect(replies.map(({ kind }) => kind)).toEqual(['answered', 'answered', 'broken']);
@@ -131,7 +131,7 @@ describe('a connection', () => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf'));
     }).listen(0, '127.0.0.1');
     await once(cut, 'listening');
-    const [reply] = new HttpConnection((cut.address() as AddressInfo).port).post('/', ['{}']);
+    const [reply] = new HttpConnection(cut.address() as AddressInfo).post('/', ['{}']);
     expect(await reply).toEqual({
       kind: 'broken',
       reason: 'closed by the server in the middle of an answer',
@@ -145,7 +145,7 @@ describe('a connection', () => {
       socket.setNoDelay().once('data', () => text.split('').forEach((part) => socket.write(part)));
     }).listen(0, '127.0.0.1');
     await once(chunks, 'listening');
-    const connection = new HttpConnection((chunks.address() as AddressInfo).port);
+    const connection = new HttpConnection(chunks.address() as AddressInfo);
     const [reply] = connection.post('/', ['{}']);
     expect(await reply).toEqual({ kind: 'answered', status: 200, body: '{}[1]' });
     connection.close();
@@ -154,7 +154,7 @@ describe('a connection', () => {
 
   test('is left a second before the server stops waiting on it', async () => {
     server.keepAliveTimeout = 2_000;
-    const connection = new HttpConnection(balancer().port);
+    const connection = new HttpConnection(balancer());
     await Promise.all(connection.post('/', ['{"numbers":[1]}']));
     const answered = performance.now();
     const clock = vi.spyOn(performance, 'now');
@@ -168,7 +168,7 @@ describe('a connection', () => {
 
   test('gives up when nothing comes', async () => {
     answer = () => undefined;
-    const [reply] = new HttpConnection(balancer().port).post('/', ['{"numbers":[]}'], { timeoutMs: 20 });
+    const [reply] = new HttpConnection(balancer()).post('/', ['{"numbers":[]}'], { timeoutMs: 20 });
     expect(await reply).toEqual({ kind: 'timedOut' });
   });
 });

@@ -19,7 +19,7 @@ export interface Terminal {
   readonly ask: (question: string) => Promise<string | undefined>;
 }
 
-export type Values = Readonly<Record<string, string | boolean | undefined>>;
+export type Values = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 /** One command of `tally`. `run` resolves with the exit code. */
 export interface Command {

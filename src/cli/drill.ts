@@ -1,18 +1,12 @@
 import { writeFile } from 'node:fs/promises';
-import { SECOND } from '../shared/duration.js';
 import type { DrillResult, Running } from '../drill/drill.js';
-import type { Progress } from '../drill/watch.js';
 import { UsageError, type Command, type Terminal, type Values } from './command.js';
+import { drillDocument } from './drill-document.js';
+import { Screen } from './drill-screen.js';
 import { durationOption } from './options.js';
 
 /** By convention the exit code of a program that Ctrl+C ended. */
 const INTERRUPTED = 130;
-
-/** Where nobody watches, a line this often. */
-const QUIET_MS = 5 * SECOND;
-
-/** Failed requests that nothing explains, in the document. */
-const FAILURES_NAMED = 100;
 
 /** Settings of Tally that a drill takes from the environment; it has its own for those that are not there. */
 const SETTINGS = [
@@ -24,6 +18,24 @@ const SETTINGS = [
   'RELAY_AFTER',
   'LOG_LEVEL',
 ];
+
+const OPTIONS = {
+  api: { type: 'string', default: '3' },
+  workers: { type: 'string', default: '2' },
+  connections: { type: 'string', default: '30' },
+  duration: { type: 'string', default: '45s' },
+  plan: { type: 'string' },
+  seed: { type: 'string' },
+  lag: { type: 'string', default: '1s' },
+  probe: { type: 'string', default: '500ms' },
+  report: { type: 'string' },
+  keep: { type: 'boolean' },
+  url: { type: 'string' },
+  during: { type: 'string', multiple: true },
+  repeat: { type: 'string', default: '1' },
+  patience: { type: 'string', default: '5m' },
+  insecure: { type: 'boolean' },
+} as const;
 
 export const drill: Command = {
   name: 'drill',
@@ -47,88 +59,62 @@ Options:
   --keep             leave it running afterwards and print the addresses; Ctrl+C ends it
 
 SUM_DELAY, SHUTDOWN_DELAY, SHUTDOWN_TIMEOUT, BATCH_SIZE, BATCH_INTERVAL, RELAY_AFTER and LOG_LEVEL are passed on.
+
+With --url it loads a deployment that exists, and judges by its InfluxDB, which INFLUX_URL, INFLUX_BUCKET, INFLUX_ORG and
+INFLUX_TOKEN name; where DATABASE_URL names its ledger, the audit counts as well. Others may use it at the same time: the
+drill knows its own operations by their results, which nobody else asks for.
+
+  --url URL          where it answers; --connections, --duration, --seed and --report are as above
+  --during COMMAND   run this in the shell under load; several happen one after the other. It must end with exit code 0,
+                     when all that it does is done
+  --repeat N         all of them so many times (default 1)
+  --patience D       how long until everything must be logged when the load is over (default 5m)
+  --insecure         take whatever certificate it has; better, NODE_EXTRA_CA_CERTS names the one to trust
+
 Exit code 0 only when all of it holds.
 
-Example:
-  tally drill --plan roll*3,kill-api+kill-worker,flush-redis --report drill.html`,
-  options: {
-    api: { type: 'string', default: '3' },
-    workers: { type: 'string', default: '2' },
-    connections: { type: 'string', default: '30' },
-    duration: { type: 'string', default: '45s' },
-    plan: { type: 'string' },
-    seed: { type: 'string' },
-    lag: { type: 'string', default: '1s' },
-    probe: { type: 'string', default: '500ms' },
-    report: { type: 'string' },
-    keep: { type: 'boolean' },
-  },
+Examples:
+  tally drill --plan roll*3,kill-api+kill-worker,flush-redis --report drill.html
+  tally drill --url https://tally.staging.example --repeat 3 --during \\
+    'kubectl rollout restart deploy/tally-api deploy/tally-worker && kubectl rollout status deploy/tally-api'`,
+  options: OPTIONS,
   run,
 };
 
+interface Context {
+  readonly terminal: Terminal;
+  readonly seed: number;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+  /** Prints the verdict. */
+  readonly show: (result: DrillResult) => void;
+}
+
+/** One way to drill. Resolves with the exit code. */
+type Way = (values: Values, context: Context) => Promise<number>;
+
 async function run(values: Values, terminal: Terminal): Promise<number> {
   // What a drill needs is of no use to the other commands.
-  const [
-    { drill: perform },
-    { EVENTS },
-    { DEFAULT_PLAN, eventsFor, PlanError, readPlan },
-    { Random },
-    { openStores },
-    words,
-  ] = await Promise.all([
-    import('../drill/drill.js'),
-    import('../drill/events.js'),
+  const [{ describePlan, PlanError }, { describeProgress, describeResult }] = await Promise.all([
     import('../drill/plan.js'),
-    import('../drill/random.js'),
-    import('../drill/stores/open-stores.js'),
     import('../drill/words.js'),
   ]);
   if (values['plan'] === 'list') {
-    const list = [...EVENTS].map(([name, { summary }]) => ({ name, summary }));
-    terminal.print(list.map(({ name, summary }) => `${name.padEnd(18)} ${summary}`).join('\n'), list);
+    terminal.print(...describePlan());
     return 0;
   }
   const seed = values['seed'] === undefined ? Date.now() % 1_000_000 : wholeNumber('seed', values['seed'], 0);
-  const screen = new Screen(words.describeProgress);
+  const screen = new Screen(describeProgress);
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, interrupt);
-  try {
-    const options = {
-      apis: wholeNumber('api', values['api'], 1),
-      workers: wholeNumber('workers', values['workers'], 1),
-      connections: wholeNumber('connections', values['connections'], 1),
-      durationMs: durationOption('duration', values['duration']) ?? 0,
-      lagMs: durationOption('lag', values['lag']) ?? 0,
-      probeMs: durationOption('probe', values['probe']) ?? 0,
-      settings: Object.fromEntries(
-        SETTINGS.flatMap((name) => (terminal.env[name] ? [[name, terminal.env[name]]] : [])),
-      ) as Record<string, string>,
-    };
-    const text = String(values['plan'] ?? DEFAULT_PLAN);
-    readPlan(text, new Random(seed)); // what cannot be understood is said before anything is started
-    screen.say(`seed ${seed}`);
-    await using stores = await openStores({ environment: terminal.env, report: screen.say });
-    const possible = eventsFor(stores);
-    const plan = readPlan(text, new Random(seed), possible).filter(
-      (step) => values['plan'] !== undefined || step.every((name) => possible.includes(name)),
-    );
-    const { signal } = stop;
-    const hold = async (running: Running, result: DrillResult) => {
-      screen.clear();
-      terminal.print(`\n${words.describeResult(result)}`, inJson(result, seed));
-      screen.say(`\n${words.describeAddresses(running)}`);
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    };
-    const result = await perform({
-      ...{ ...options, plan, stores, seed, signal, say: screen.say, onProgress: screen.show },
-      ...(values['keep'] && { hold }),
-    });
+  const show = (result: DrillResult) => {
     screen.clear();
-    await writeReport(values['report'], result);
-    if (!values['keep']) terminal.print(`\n${words.describeResult(result)}`, inJson(result, seed));
-    else for (const fault of result.judgement.broken) screen.say(fault);
-    return result.judgement.verdict === 'pass' ? 0 : 1;
+    terminal.print(`\n${describeResult(result)}`, drillDocument(result, seed));
+  };
+  try {
+    const way = values['url'] === undefined ? onThisMachine : elsewhere;
+    return await way(values, { terminal, seed, screen, signal: stop.signal, show });
   } catch (error) {
     if (stop.signal.aborted) return INTERRUPTED;
     throw error instanceof PlanError ? new UsageError(error.message) : error;
@@ -138,63 +124,96 @@ async function run(values: Values, terminal: Terminal): Promise<number> {
   }
 }
 
-function wholeNumber(name: string, value: string | boolean | undefined, least: number): number {
+const onThisMachine: Way = async (values, { terminal: { env }, seed, screen, signal, show }) => {
+  refuse(values, ['during', 'insecure'], 'needs --url');
+  const [{ drill: perform }, { DEFAULT_PLAN, eventsFor, readPlan }, { Random }, { openStores }, words] =
+    await Promise.all([
+      import('../drill/drill.js'),
+      import('../drill/plan.js'),
+      import('../drill/random.js'),
+      import('../drill/stores/open-stores.js'),
+      import('../drill/words.js'),
+    ]);
+  const options = {
+    ...loadOptions(values),
+    apis: wholeNumber('api', values['api'], 1),
+    workers: wholeNumber('workers', values['workers'], 1),
+    lagMs: durationOption('lag', values['lag']) ?? 0,
+    probeMs: durationOption('probe', values['probe']) ?? 0,
+    settings: Object.fromEntries(SETTINGS.flatMap((name) => (env[name] ? [[name, env[name]]] : []))),
+  };
+  const text = String(values['plan'] ?? DEFAULT_PLAN);
+  readPlan(text, new Random(seed)); // what cannot be understood is said before anything is started
+  screen.say(`seed ${seed}`);
+  await using stores = await openStores({ environment: env, report: screen.say });
+  const possible = eventsFor(stores);
+  const plan = readPlan(text, new Random(seed), possible).filter(
+    (step) => values['plan'] !== undefined || step.every((name) => possible.includes(name)),
+  );
+  const hold = async (running: Running, result: DrillResult) => {
+    show(result);
+    screen.say(`\n${words.describeAddresses(running)}`);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  };
+  const result = await perform({
+    ...{ ...options, plan, stores, seed, signal, say: screen.say, onProgress: screen.show },
+    ...(values['keep'] && { hold }),
+  });
+  await writeReport(values['report'], result);
+  if (values['keep']) for (const fault of result.judgement.broken) screen.say(fault);
+  else show(result);
+  return exitCode(result);
+};
+
+const elsewhere: Way = async (values, { terminal: { env }, seed, screen, signal, show }) => {
+  refuse(values, ['plan', 'keep'], 'is for a drill on this machine, and --url names a deployment');
+  const { drillDeployment } = await import('../drill/outside.js');
+  const during = (values['during'] ?? []) as readonly string[];
+  const repeat = wholeNumber('repeat', values['repeat'], 1);
+  const result = await drillDeployment({
+    ...{ ...loadOptions(values), seed, env, signal, say: screen.say, onProgress: screen.show },
+    url: webAddress(String(values['url'])),
+    insecure: values['insecure'] === true,
+    patienceMs: durationOption('patience', values['patience']) ?? 0,
+    commands: Array.from({ length: repeat }, () => during).flat(),
+  });
+  await writeReport(values['report'], result);
+  show(result);
+  return exitCode(result);
+};
+
+const exitCode = ({ judgement }: DrillResult) => (judgement.verdict === 'pass' ? 0 : 1);
+
+function loadOptions(values: Values) {
+  return {
+    connections: wholeNumber('connections', values['connections'], 1),
+    durationMs: durationOption('duration', values['duration']) ?? 0,
+  };
+}
+
+function refuse(values: Values, names: readonly string[], why: string): void {
+  const [given] = names.filter((name) => values[name] !== undefined);
+  if (given !== undefined) throw new UsageError(`--${given} ${why}`);
+}
+
+function webAddress(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol)) return url;
+  throw new UsageError(`--url: "${text}" is not an address such as https://tally.example`);
+}
+
+function wholeNumber(name: string, value: Values[string], least: number): number {
   const number = Number(value);
   if (/^\d+$/.test(String(value)) && number >= least && Number.isSafeInteger(number)) return number;
-  throw new UsageError(`--${name}: "${value}" is not a whole number of at least ${least}`);
+  throw new UsageError(`--${name}: "${String(value)}" is not a whole number of at least ${least}`);
 }
 
 async function writeReport(file: Values[string], result: DrillResult): Promise<void> {
   if (file === undefined) return;
   const { renderReport } = await import('../drill/report.js');
-  await writeFile(String(file), renderReport(result, `Tally under ${result.events.length} events`));
+  await writeFile(String(file), renderReport(result, titleOf(result)));
 }
 
-function inJson({ judgement, events, ended }: DrillResult, seed: number) {
-  const { verdict, broken, requests, operations, unexplained } = judgement;
-  return {
-    ...{ verdict, seed, requests, operations, broken },
-    unexplained: unexplained.slice(0, FAILURES_NAMED),
-    events: events.map(({ at, what, target, fromMs, healedMs, recoveryMs }) => ({
-      ...{ at, what, target },
-      backMs: Math.round(healedMs - fromMs),
-      ...(recoveryMs !== undefined && { loggedMs: recoveryMs === Infinity ? null : Math.round(recoveryMs) }),
-    })),
-    ended: ended.map(({ kind, instance, why, ending: { code, signal, ms, receipt } }) => ({
-      ...{ kind, instance, why, code, signal, ms: Math.round(ms), receipt: receipt ?? null },
-    })),
-  };
-}
-
-/** Progress on standard error: one line that changes where somebody watches, else a line now and then. */
-class Screen {
-  readonly #describe: (now: Progress, before: Progress | undefined) => string;
-  readonly #live = process.stderr.isTTY;
-  #before: Progress | undefined;
-  #quietUntilMs = 0;
-
-  constructor(describe: (now: Progress, before: Progress | undefined) => string) {
-    this.#describe = describe;
-  }
-
-  readonly say = (line: string): void => {
-    this.clear();
-    process.stderr.write(`${line}\n`);
-  };
-
-  readonly show = (now: Progress): void => {
-    if (this.#live) {
-      const line = this.#describe(now, this.#before).slice(0, (process.stderr.columns ?? 80) - 1);
-      process.stderr.write(`\r\u001B[K${line}`);
-    } else if (now.ms < this.#quietUntilMs) return;
-    else {
-      process.stderr.write(`${this.#describe(now, this.#before)}\n`);
-      this.#quietUntilMs = now.ms + QUIET_MS;
-    }
-    this.#before = now;
-  };
-
-  clear(): void {
-    if (this.#live) process.stderr.write('\r\u001B[K');
-  }
+function titleOf({ events, foreign }: DrillResult): string {
+  return foreign ? `A deployment under ${events.length} commands` : `Tally under ${events.length} events`;
 }

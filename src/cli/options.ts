@@ -1,8 +1,8 @@
 import { parseDuration } from '../shared/duration.js';
-import { UsageError } from './command.js';
+import { UsageError, type Values } from './command.js';
 
 /** A duration option in milliseconds, or `undefined` when it was not given. */
-export function durationOption(name: string, value: string | boolean | undefined): number | undefined {
+export function durationOption(name: string, value: Values[string]): number | undefined {
   if (value === undefined) return undefined;
   const ms = parseDuration(String(value));
   if (ms === undefined)

@@ -1,13 +1,20 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
-import { HttpConnection, type Reply } from './http-connection.js';
+import { HttpConnection, type Reply, type Target } from './http-connection.js';
 import type { Random } from './random.js';
 import type { ClientKind, RequestRecord } from './record.js';
 
+/** Where clients connect to, and which endpoint a connection from one of their ports went to. */
+export interface Entrance extends Target {
+  /** Without it, `/sum`. */
+  readonly path?: string;
+  routeOf(clientPort: number | undefined): string | undefined;
+}
+
 export interface ClientsOptions {
-  /** Where they connect to, and which endpoint a connection from one of their ports went to. */
-  readonly balancer: { readonly port: number; routeOf(clientPort: number | undefined): string | undefined };
+  /** Where they connect to. */
+  readonly balancer: Entrance;
   readonly record: RequestRecord;
   /** All of them together. */
   readonly connections: number;
@@ -102,19 +109,19 @@ class Line {
     this.#options = options;
     this.#kind = kind;
     this.#usedMs = options.record.nowMs;
-    this.connection = new HttpConnection(options.balancer.port);
+    this.connection = new HttpConnection(options.balancer);
   }
 
   /** Sends so many requests at once. Resolves with whether each was answered with its result. */
   async send(count: number): Promise<boolean> {
-    const { record } = this.#options;
+    const { record, balancer } = this.#options;
     const idleMs = record.nowMs - this.#usedMs;
     const earlier = this.#earlier;
     this.#earlier += count;
     const serials = Array.from({ length: count }, () => record.send());
-    const bodies = serials.map((serial) => JSON.stringify({ numbers: [serial - 1, 1] }));
+    const bodies = serials.map((serial) => JSON.stringify({ numbers: [record.base + serial - 1, 1] }));
     const last = this.#kind === 'fresh';
-    const replies = this.connection.post('/sum', bodies, { last, timeoutMs: TIMEOUT_MS });
+    const replies = this.connection.post(balancer.path ?? '/sum', bodies, { last, timeoutMs: TIMEOUT_MS });
     const good = await Promise.all(
       replies.map(async (reply, index) =>
         this.#note(serials[index] ?? 0, await reply, { earlier: earlier + index, idleMs }),
@@ -128,7 +135,7 @@ class Line {
     const { record, balancer } = this.#options;
     const { id, result } = readAnswer(reply);
     if (id !== undefined) {
-      record.acknowledge(serial, id, result);
+      record.acknowledge(serial, id, result - record.base);
       return true;
     }
     const endpoint = balancer.routeOf(this.connection.localPort);

@@ -58,6 +58,8 @@ export interface DrillResult {
   readonly samples: readonly Progress[];
   readonly logTimes: LogTimes;
   readonly loadMs: number;
+  /** The deployment is not ours: others may use it as well, and its processes are not known. */
+  readonly foreign?: true;
 }
 
 /** What a drill leaves running while it is held. */

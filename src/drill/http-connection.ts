@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { connect as connectPlainly, isIP, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { SECOND } from '../shared/duration.js';
 
 /** What came of one request; `broken` says what was seen of the connection's end. */
@@ -6,6 +7,17 @@ export type Reply =
   | { readonly kind: 'answered'; readonly status: number; readonly body: string }
   | { readonly kind: 'broken'; readonly reason: string }
   | { readonly kind: 'timedOut' };
+
+/** Where connections lead. */
+export interface Target {
+  readonly port: number;
+  /** Without it, the loopback address. */
+  readonly host?: string;
+  /** What the server is called where it has several names: `Host`. */
+  readonly authority?: string;
+  /** Speaks TLS; `trusting`: with whatever certificate there is. */
+  readonly tls?: 'checking' | 'trusting';
+}
 
 interface Waiting {
   readonly resolve: (reply: Reply) => void;
@@ -33,14 +45,16 @@ const MOST_HEAD = 16 * 1024;
  */
 export class HttpConnection {
   readonly #socket: Socket;
+  readonly #authority: string;
   readonly #waiting: Waiting[] = [];
   #received = '';
   #open = true;
   #localPort: number | undefined;
   #keptUntil = Infinity;
 
-  constructor(port: number) {
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  constructor(target: Target) {
+    this.#authority = target.authority ?? 'drill';
+    this.#socket = connect(target);
     this.#socket.setEncoding('latin1');
     this.#socket.once('connect', () => (this.#localPort = this.#socket.localPort));
     this.#socket.on('data', (data: string) => this.#read(data));
@@ -66,7 +80,7 @@ export class HttpConnection {
 
   /** Sends `POST path` with these bodies in one go; each reply in its turn. */
   post(path: string, bodies: readonly string[], { last = false, timeoutMs = 30_000 } = {}): Promise<Reply>[] {
-    const head = `POST ${path} HTTP/1.1\r\nHost: drill\r\nContent-Type: application/json\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nHost: ${this.#authority}\r\nContent-Type: application/json\r\n`;
     const text = bodies.map((body, index) => {
       const close = last && index === bodies.length - 1 ? 'Connection: close\r\n' : '';
       return `${head}${close}Content-Length: ${body.length}\r\n\r\n${body}`;
@@ -135,6 +149,15 @@ export class HttpConnection {
   #fail(reply: Reply): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve(reply);
   }
+}
+
+function connect({ port, host = '127.0.0.1', tls }: Target): Socket {
+  if (!tls) return connectPlainly({ port, host, noDelay: true });
+  const socket = connectSecurely({
+    ...{ port, host, ALPNProtocols: ['http/1.1'], rejectUnauthorized: tls === 'checking' },
+    ...(isIP(host) === 0 && { servername: host }),
+  });
+  return socket.setNoDelay(true);
 }
 
 /** The body that begins at `from`, and where it ends; `undefined` while it is not all there. */

@@ -31,6 +31,8 @@ export interface Evidence {
   readonly ended: readonly JudgedEnd[];
   /** What `tally audit` says when all is over; without a ledger there is none. */
   readonly audit?: Audited | undefined;
+  /** Commands that were run and did not end with exit code 0, in a sentence each. */
+  readonly failedCommands?: readonly string[];
   /** Whether a last operation, sent when all was over, was answered. */
   readonly fresh: boolean;
 }
@@ -87,6 +89,7 @@ export function judge(evidence: Evidence): Judgement {
     ...claims.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : [])),
     ...endingFaults(evidence.ended, answeredBy(evidence.acknowledged)),
     ...auditFaults(evidence),
+    ...(evidence.failedCommands ?? []),
   ];
   const unexplained = evidence.failed.filter((failure) => excuseOf(failure, evidence.excuses) === undefined);
   return { verdict: broken.length === 0 ? 'pass' : 'fail', broken, requests, unexplained, operations };

@@ -48,6 +48,12 @@ export function eventsFor(stores: Readonly<Record<StoreName, Pick<Store, 'extern
   });
 }
 
+/** All that can happen, for people and as data. */
+export function describePlan(): [text: string, list: readonly { name: string; summary: string }[]] {
+  const list = [...EVENTS].map(([name, { summary }]) => ({ name, summary }));
+  return [list.map(({ name, summary }) => `${name.padEnd(18)} ${summary}`).join('\n'), list];
+}
+
 function draw(random: Random, names: readonly string[]): Step {
   const first = random.pick(names);
   const seconds = names.filter((name) => mayCoincide([first, name]));

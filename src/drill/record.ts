@@ -32,6 +32,12 @@ export class RequestRecord {
   /** The time that all others count from. */
   readonly began = performance.now();
   readonly beganAt = Date.now();
+  /** The request of serial n asks for this and n: results that nobody else asks for. */
+  readonly base: number;
+
+  constructor(base = 0) {
+    this.base = base;
+  }
 
   get nowMs(): number {
     return performance.now() - this.began;

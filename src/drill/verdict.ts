@@ -1,4 +1,3 @@
-import { countOperations } from '../shared/counts.js';
 import type { Influx, Series } from '../shared/influx.js';
 import { MEASUREMENT, operationId } from '../shared/operation.js';
 
@@ -40,18 +39,24 @@ export function judgeOperations(
 /** Points in one answer of InfluxDB, about 100 bytes each on the way. */
 const PAGE = 50_000;
 
+/** Every operation: for tests and drills, not for a production bucket. */
+const ALL = 'time > 0';
+
 /**
- * Every operation that InfluxDB holds: for tests and drills, not for a production bucket.
+ * The operations that InfluxDB holds, or those of them of which a condition in InfluxQL holds.
  *
  * @throws {InfluxError} with what InfluxDB said.
  */
-export async function readOperations(influx: Influx): Promise<StoredOperation[]> {
-  const counts = await countOperations(influx, { by: 'instance' });
-  if (counts.reduce((sum, { count }) => sum + count, 0) <= PAGE)
-    return toOperations(await influx.query(`SELECT "result" FROM "${MEASUREMENT}" GROUP BY "instance"`));
+export async function readOperations(influx: Influx, condition = ALL): Promise<StoredOperation[]> {
+  const counts = await countByInstance(influx, condition);
+  if ([...counts.values()].reduce((sum, count) => sum + count, 0) <= PAGE)
+    return toOperations(
+      await influx.query(`SELECT "result" FROM "${MEASUREMENT}" WHERE ${condition} GROUP BY "instance"`),
+    );
   const operations: StoredOperation[] = [];
-  for (const { tag } of counts) {
-    const from = `FROM "${MEASUREMENT}" WHERE "instance" = '${tag}'`;
+  for (const instance of counts.keys()) {
+    const tag = instance.replace(/[\\']/g, String.raw`\$&`);
+    const from = `FROM "${MEASUREMENT}" WHERE "instance" = '${tag}' AND ${condition}`;
     for (let after = '0', full = true; full;) {
       const page = toOperations(
         await influx.query(
@@ -64,6 +69,18 @@ export async function readOperations(influx: Influx): Promise<StoredOperation[]>
     }
   }
   return operations;
+}
+
+/** How many operations there are, or of how many a condition in InfluxQL holds, by instance. */
+export async function countByInstance(influx: Influx, condition = ALL): Promise<ReadonlyMap<string, number>> {
+  const from = `FROM "${MEASUREMENT}" WHERE ${condition} GROUP BY "instance"`;
+  const series = await influx.query(`SELECT COUNT("result") ${from}`);
+  return new Map(
+    series.map(({ tags, columns, values }) => [
+      tags?.['instance'] ?? '',
+      Number(values?.[0]?.[columns.indexOf('count')] ?? 0),
+    ]),
+  );
 }
 
 function toOperations(series: readonly Series[]): StoredOperation[] {

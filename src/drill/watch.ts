@@ -17,8 +17,8 @@ export interface Progress {
   readonly inFlight: number;
   /** Operations in the ledger that are not logged yet; `undefined` while it is away. */
   readonly unlogged: number | undefined;
-  readonly apis: number;
-  readonly workers: number;
+  readonly apis: number | undefined;
+  readonly workers: number | undefined;
   /** What happens now. */
   readonly happening: string;
 }
@@ -27,9 +27,12 @@ interface WatchOptions {
   /** Told every half second how it goes. */
   readonly onProgress: (progress: Progress) => void;
   readonly record: RequestRecord;
-  readonly backlog: Underway;
-  readonly apis: Fleet;
-  readonly workers: Fleet;
+  readonly backlog: Pick<Underway, 'unlogged' | 'loggedUntil'>;
+  /** How long all that was accepted may take to be logged, in milliseconds. */
+  readonly patienceMs?: number;
+  /** The processes, where they are ours. */
+  readonly apis?: Pick<Fleet, 'running'>;
+  readonly workers?: Pick<Fleet, 'running'>;
 }
 
 /** Samples how it goes. */
@@ -47,8 +50,8 @@ export class Watch {
 
   /** Resolves when nothing is waiting to be logged any more, or at once. */
   async stop(atOnce: boolean): Promise<void> {
-    const { backlog } = this.#options;
-    if (!atOnce) await backlog.loggedUntil(Date.now(), LOGGED_MS).catch(() => false);
+    const { backlog, patienceMs = LOGGED_MS } = this.#options;
+    if (!atOnce) await backlog.loggedUntil(Date.now(), patienceMs).catch(() => false);
     this.#stop.abort();
     await this.#running;
   }
@@ -65,8 +68,8 @@ export class Watch {
         failed: record.failed.length,
         inFlight: record.inFlight,
         unlogged,
-        apis: apis.running.length,
-        workers: workers.running.length,
+        apis: apis?.running.length,
+        workers: workers?.running.length,
         happening: this.happening,
       };
       this.samples.push(sample);

@@ -33,14 +33,17 @@ export function requestRows({ requests, unexplained }: Judgement): readonly Row[
   ];
 }
 
-export function operationRows({ operations }: Judgement): readonly Row[] {
+export function operationRows({
+  judgement: { operations },
+  foreign,
+}: Pick<DrillResult, 'judgement' | 'foreign'>): readonly Row[] {
   const { stored, lost, twice, wrong, invented } = operations;
   return [
-    count('operations in InfluxDB', stored),
+    count(foreign ? 'operations of this drill in InfluxDB' : 'operations in InfluxDB', stored),
     mustBeNone('acknowledged and lost', lost),
     mustBeNone('counted twice', twice),
     mustBeNone('with another result', wrong),
-    mustBeNone('that nobody asked for', invented),
+    mustBeNone(foreign ? 'of this drill, that it did not ask for' : 'that nobody asked for', invented),
   ];
 }
 
@@ -56,7 +59,9 @@ export function factsOf({ record, logTimes, ended, loadMs, events }: DrillResult
   return [
     { name: 'answers per second', value: thousands(Math.round((record.acknowledged.size / loadMs) * 1_000)) },
     { name: 'answered after, p50 / p99 / max', value: three(took, (ms) => `${ms.toFixed(0)} ms`) },
-    { name: 'accepted to logged, p50 / p99 / max', value: three(logTimes, seconds) },
+    ...(logTimes.length > 0
+      ? [{ name: 'accepted to logged, p50 / p99 / max', value: three(logTimes, seconds) }]
+      : []),
     { name: 'events', value: String(events.length) },
     ...longestEnds(ended),
   ];
@@ -93,7 +98,7 @@ export function describeResult(result: DrillResult): string {
   const { judgement } = result;
   const line = ({ name, value, bad }: Row) =>
     `${bad ? '✗ ' : '  '}${name.padEnd(NAME_WIDTH)}${value.padStart(12)}`;
-  const tables = [requestRows(judgement), operationRows(judgement), factsOf(result)];
+  const tables = [requestRows(judgement), operationRows(result), factsOf(result)];
   return [
     ...tables.map((rows) => rows.map(line).join('\n')),
     ...(result.events.length > 0 ? [eventTable(result.events)] : []),
@@ -116,11 +121,12 @@ function eventTable(events: readonly Happened[]): string {
 export function describeProgress(now: Progress, before: Progress | undefined): string {
   const { ms, answered, failed, inFlight, unlogged, apis, workers, happening } = now;
   const rate = before && ms > before.ms ? ((answered - before.answered) / (ms - before.ms)) * 1_000 : 0;
-  const waiting = unlogged === undefined ? 'the ledger is away' : `${thousands(unlogged)} to log`;
+  const waiting = unlogged === undefined ? 'to log: nobody can say' : `${thousands(unlogged)} to log`;
   const logged = unlogged === undefined ? '' : `, ${thousands(Math.max(0, answered - unlogged))} logged`;
+  const fleets = apis === undefined ? '' : `; ${apis} API, ${workers} worker`;
   return (
     `${(ms / 1_000).toFixed(0).padStart(4)} s  ${thousands(answered)} answered (${thousands(Math.round(rate))}/s), ` +
-    `${inFlight} in flight, ${failed} failed, ${waiting}${logged}; ${apis} API, ${workers} worker; ${happening}`
+    `${inFlight} in flight, ${failed} failed, ${waiting}${logged}${fleets}; ${happening}`
   );
 }
 
