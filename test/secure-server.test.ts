@@ -5,12 +5,14 @@ import { connect, type TLSSocket } from 'node:tls';
 import { Hono } from 'hono';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { makeCertificate } from '../src/drill/self-signed.js';
+import { TcpProxy } from '../src/drill/tcp-proxy.js';
 import type { Certificate } from '../src/shared/certificate.js';
 import { HttpServer } from '../src/shared/http-server.js';
+import type { Http2Connection, Http2Limits } from '../src/shared/http2-connection.js';
 import { createSecureServer } from '../src/shared/secure-server.js';
 import { Connection } from './connection.js';
 import { Http2Client } from './http2-client.js';
-import { latch, type Latch } from './latch.js';
+import { latch, turn, type Latch } from './latch.js';
 
 const LONG_MS = 60_000;
 
@@ -24,6 +26,8 @@ let port: number;
 /** Settles what `/slow` waits for. */
 let slow: Latch<void>;
 let opened: Disposable[];
+/** Times that `/` was asked for. */
+let asked: number;
 
 beforeAll(async () => {
   certificate = await makeCertificate();
@@ -32,7 +36,11 @@ beforeEach(async () => {
   slow = latch();
   opened = [];
   app = new Hono();
-  app.all('/', (c) => c.text('quick'));
+  asked = 0;
+  app.all('/', (c) => {
+    asked++;
+    return c.text('quick');
+  });
   app.all('/slow', async (c) => {
     await slow.promise;
     return c.text('slow');
@@ -222,17 +230,16 @@ describe('a server with a certificate that finishes', () => {
 });
 
 describe('an HTTP/2 connection', () => {
-  let connections: number;
+  const connections = new Set<Http2Connection>();
 
   /** A server with limits of its own. */
-  async function limited(limits: { idleMs: number; requestMs?: number }): Promise<number> {
-    connections = 0;
+  async function limited(limits: Http2Limits): Promise<number> {
     const secure = createSecureServer(app.fetch, certificate, {
       ...limits,
       onHttp1: () => undefined,
-      onHttp2: (_, socket) => {
-        connections++;
-        socket.once('close', () => connections--);
+      onHttp2: (connection, socket) => {
+        connections.add(connection);
+        socket.once('close', () => connections.delete(connection));
       },
     });
     opened.push({ [Symbol.dispose]: () => void secure.close() });
@@ -244,7 +251,23 @@ describe('an HTTP/2 connection', () => {
     const client = await openHttp2(await limited({ idleMs: 20 }));
     await client.closed;
     expect(client.goneAfter[0]).toBe(EVERY_STREAM);
-    await vi.waitUntil(() => connections === 0);
+    await vi.waitUntil(() => connections.size === 0);
+  });
+
+  test('that is to end waits until its client has heard that, and answers what comes until then', async () => {
+    await using proxy = await TcpProxy.open(await limited({ idleMs: LONG_MS, roundTripMs: LONG_MS }));
+    const client = await openHttp2(proxy.port);
+    const [connection] = connections;
+    proxy.stall('answers');
+    const finishing = connection?.finish();
+    for (let n = 0; n < 20; n++) await turn();
+    const answer = client.ask('/');
+    await vi.waitUntil(() => asked === 1);
+    proxy.resume();
+    expect(await answer).toMatchObject({ status: 200 });
+    await finishing;
+    await client.closed;
+    expect(client.goneAfter[0]).toBe(EVERY_STREAM);
   });
 
   test('is not idle while an answer is being made', async () => {

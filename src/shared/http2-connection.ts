@@ -2,14 +2,13 @@ import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node
 import { MINUTE, SECOND } from './duration.js';
 import type { Http2Transport } from './http2-transport.js';
 
-/** How long a client may take to answer that it has heard of the shutdown. */
-const ROUND_TRIP_MS = SECOND / 2;
-
 export interface Http2Limits {
   /** How long a connection is kept on which nothing is asked, in milliseconds. */
   readonly idleMs: number;
   /** How long a client may take to send its request, or to take the answer; Node.js has the same for HTTP/1.1. */
   readonly requestMs?: number;
+  /** How long a client may take to answer that it has heard of the shutdown. */
+  readonly roundTripMs?: number;
 }
 
 /**
@@ -21,6 +20,7 @@ export class Http2Connection {
   readonly #session: ServerHttp2Session;
   readonly #transport: Http2Transport;
   readonly #requestMs: number;
+  readonly #roundTripMs: number;
   readonly #open = new Set<ServerHttp2Stream>();
   #asked = false;
   #turningAway = false;
@@ -29,11 +29,12 @@ export class Http2Connection {
   constructor(
     session: ServerHttp2Session,
     transport: Http2Transport,
-    { idleMs, requestMs = 5 * MINUTE }: Http2Limits,
+    { idleMs, requestMs = 5 * MINUTE, roundTripMs = SECOND / 2 }: Http2Limits,
   ) {
     this.#session = session;
     this.#transport = transport;
     this.#requestMs = requestMs;
+    this.#roundTripMs = roundTripMs;
     session.on('stream', (stream) => this.#began(stream));
     session.setTimeout(idleMs);
     session.on('timeout', () => {
@@ -65,7 +66,7 @@ export class Http2Connection {
   #tell(): Promise<void> {
     this.#told ??= new Promise((resolve) => {
       if (this.#session.destroyed) return resolve();
-      const limit = setTimeout(resolve, ROUND_TRIP_MS);
+      const limit = setTimeout(resolve, this.#roundTripMs);
       const heard = () => {
         clearTimeout(limit);
         resolve();
