@@ -40,7 +40,7 @@ interface Shard {
  * answers again; its turn is the next one's. Acceptance leaves them all alone for a second when one fails, which costs
  * nothing: the ledger has what the queue has.
  */
-export class ShardedQueue implements AcceptanceStore, AsyncDisposable {
+class ShardedQueue implements AcceptanceStore, AsyncDisposable {
   readonly name = 'queue';
   readonly #shards: readonly Shard[];
   /** Which shard was asked to take a chunk; it alone can have it. */
