@@ -50,6 +50,9 @@ const OUTAGE_MS = [5_000, 8_000] as const;
 
 const CAUGHT_UP_MS = MINUTE;
 
+/** Longer than a drill's batches take to fill: at least one is sent meanwhile. */
+const UNHEARD_MS = 2_000;
+
 /** How long Redis alone takes what is accepted, before it is killed. */
 const ALONE_MS = 1_000;
 
@@ -163,6 +166,26 @@ export const EVENTS: ReadonlyMap<string, DrillEvent> = new Map<string, DrillEven
           throw new Error('flush-redis: the ledger did not catch up with the queue within a minute');
         await backlog.flushRedis();
         return 'redis';
+      },
+    },
+  ],
+  [
+    'lost-answer',
+    {
+      summary:
+        'InfluxDB stores what is sent and its answers do not arrive; a worker is killed that waits for one',
+      hits: ['influxdb', 'worker'],
+      stalls: 'influxdb',
+      onlyNamed: true,
+      run: async (scenery) => {
+        const { networks, signal } = scenery;
+        networks.stallAnswers('influxdb');
+        try {
+          await delay(UNHEARD_MS, undefined, { signal });
+          return await kill(scenery, 'worker');
+        } finally {
+          networks.resume('influxdb');
+        }
       },
     },
   ],

@@ -38,6 +38,11 @@ export class Networks implements AsyncDisposable {
     this.#proxies.get(store)?.stall('both');
   }
 
+  /** What is sent to this store arrives, and no answer comes back. */
+  stallAnswers(store: StoreName): void {
+    this.#proxies.get(store)?.stall('answers');
+  }
+
   resume(store: StoreName): void {
     this.#proxies.get(store)?.resume();
   }
