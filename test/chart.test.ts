@@ -106,8 +106,8 @@ describe.each(SHAPES)('the chart with %s values', (shape) => {
       // Of Node itself, by extraEnv.
       delete env['NODE_EXTRA_CA_CERTS'];
       expect(() => readVariables(PROCESSES[process], env)).not.toThrow();
-      // The name of the pod is the better instance; the others are of later versions.
-      const left = ['INSTANCE', 'QUEUE_SHARDS', 'CHAOS_TOKEN', 'LIVE_PAGE', 'TLS_CERT_FILE', 'TLS_KEY_FILE'];
+      // The name of the pod is the better instance; chaos and TLS are off; the page is of a later version.
+      const left = ['INSTANCE', 'CHAOS_TOKEN', 'LIVE_PAGE', 'TLS_CERT_FILE', 'TLS_KEY_FILE'];
       const known = Object.keys(PROCESSES[process]).filter((name) => !left.includes(name));
       expect(Object.keys(env).sort()).toEqual(known.sort());
     },
@@ -130,6 +130,50 @@ describe.each(SHAPES)('the chart with %s values', (shape) => {
     const pods = podsOf(rendering).map(({ component }) => component);
     expect(new Set(guarded)).toEqual(new Set(shape === 'tiny' ? [] : pods));
   });
+});
+
+describe('the token of POST /crash', () => {
+  const crashToken = 'a-token-of-this-test';
+
+  test('reaches the API alone, out of a Secret, and rolls its pods when it changes', async () => {
+    const rendering = await render({ values: { chaos: { crashToken } } });
+    expect(envOf('api', rendering)['CHAOS_TOKEN']).toBe(crashToken);
+    expect(() => readVariables(API_VARIABLES, envOf('api', rendering))).not.toThrow();
+    expect(envOf('worker', rendering)).not.toHaveProperty('CHAOS_TOKEN');
+    const { env } = containerOf('Deployment', 'tally-api', rendering);
+    expect(env?.find(({ name }) => name === 'CHAOS_TOKEN')?.valueFrom?.secretKeyRef?.name).toBe(
+      'tally-chaos',
+    );
+    expect(await faultsOf(rendering.all)).toBe('');
+    const checksum = (from: Rendering) =>
+      from.get('Deployment', 'tally-api').spec?.template.metadata?.annotations?.['checksum/chaos'];
+    const other = await render({ values: { chaos: { crashToken: `${crashToken}2` } } });
+    expect(checksum(other)).not.toBe(checksum(rendering));
+  });
+
+  test('may be in a Secret of your own, and then in none of ours', async () => {
+    const existingSecret = { name: 'theirs', key: 'token' };
+    const rendering = await render({ values: { chaos: { existingSecret } } });
+    const { env } = containerOf('Deployment', 'tally-api', rendering);
+    const { secretKeyRef } = env?.find(({ name }) => name === 'CHAOS_TOKEN')?.valueFrom ?? {};
+    expect(secretKeyRef).toEqual(existingSecret);
+    expect(rendering.of('Secret').map(({ metadata }) => metadata?.name)).not.toContain('tally-chaos');
+  });
+
+  test('is refused when the API would refuse it', async () => {
+    await expect(render({ values: { chaos: { crashToken: 'short' } } })).rejects.toThrow('crashToken');
+  });
+});
+
+test('a cluster of Redis, or its sentinels, are taken as the address of Redis', async () => {
+  for (const url of ['redis+cluster://a:7000,b:7000', 'rediss+sentinel://:secret@a,b/mymaster']) {
+    const rendering = await render({ values: { redis: { url }, settings: { QUEUE_SHARDS: 3 } } });
+    for (const process of ['api', 'worker'] as const)
+      expect(readVariables(PROCESSES[process], envOf(process, rendering))).toMatchObject({
+        REDIS_URL: url,
+        QUEUE_SHARDS: 3,
+      });
+  }
 });
 
 describe('the schemas of Kubernetes', () => {
@@ -269,10 +313,13 @@ describe('names and defaults', () => {
       services: Record<string, { environment: Record<string, string> }>;
     };
     // Compose publishes ports elsewhere, and its containers listen on what they listen on by default.
-    const fixed = ['HOST', 'PORT', 'ADMIN_PORT'];
+    const fixed = ['HOST', 'PORT', 'ADMIN_PORT', 'CHAOS_TOKEN'];
     for (const process of ['api', 'worker'] as const) {
       const ours = Object.keys(envOf(process)).filter((name) => !fixed.includes(name));
-      expect(ours.sort()).toEqual(Object.keys(services[process]?.environment ?? {}).sort());
+      const theirs = Object.keys(services[process]?.environment ?? {}).filter(
+        (name) => !fixed.includes(name),
+      );
+      expect(ours.sort()).toEqual(theirs.sort());
     }
   });
 
