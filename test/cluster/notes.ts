@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
-import { run } from './commands.js';
+import { run, until } from './commands.js';
 
 /** The commands that NOTES.txt gives, as they stand: what is indented. */
 export function commandsIn(notes: string): readonly string[] {
@@ -14,6 +15,8 @@ export class Shell implements Disposable {
   /** Resolves with what the command printed; one in the background with its first line. @throws when it fails. */
   async type(command: string): Promise<string> {
     if (!command.endsWith('&')) return run('bash', ['-c', command]);
+    const [, port] = / (\d+):/.exec(command) ?? [];
+    if (port !== undefined) await until(`port ${port} free`, () => isFree(Number(port)));
     const child = spawn('bash', ['-c', `exec ${command.slice(0, -1)}`], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -27,4 +30,13 @@ export class Shell implements Disposable {
   [Symbol.dispose](): void {
     for (const child of this.#background) child.kill();
   }
+}
+
+/** A forwarded port is one of this machine, where others may listen too. */
+function isFree(port: number): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(undefined));
+    server.listen(port, 'localhost', () => server.close(() => resolve(true)));
+  });
 }

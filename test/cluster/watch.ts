@@ -48,7 +48,8 @@ export class PodWatch implements Disposable {
   }
 
   #start(): ChildProcess {
-    const line = FIELDS.map((field) => `{${field}}`).join('{"\\t"}');
+    // kubectl would align what tabs separate.
+    const line = FIELDS.map((field) => `{${field}}`).join('{"|"}');
     const child = spawn(
       'kubectl',
       [
@@ -57,7 +58,7 @@ export class PodWatch implements Disposable {
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    createInterface({ input: child.stdout }).on('line', (text) => this.#see(text.split('\t')));
+    createInterface({ input: child.stdout }).on('line', (text) => this.#see(text.split('|')));
     // The server ends every watch some day.
     child.once('exit', () => {
       if (!this.#closed) this.#child = this.#start();
