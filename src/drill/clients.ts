@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
 import { HttpConnection, type Reply, type Target } from './http-connection.js';
+import { Http2Client } from './http2-client.js';
 import type { Random } from './random.js';
 import type { ClientKind, RequestRecord } from './record.js';
 
@@ -9,6 +10,8 @@ import type { ClientKind, RequestRecord } from './record.js';
 export interface Entrance extends Target {
   /** Without it, `/sum`. */
   readonly path?: string;
+  /** Some of the clients speak HTTP/2. */
+  readonly http2?: true;
   routeOf(clientPort: number | undefined): string | undefined;
 }
 
@@ -37,8 +40,24 @@ const KINDS: readonly ClientKind[] = [
   'busy',
 ];
 
-/** Requests in one burst of a pipelining client. */
-const BURST = [2, 8] as const;
+const KINDS_WITH_HTTP2: readonly ClientKind[] = [
+  'streams',
+  'busy',
+  'fresh',
+  'idle streams',
+  'pipelined',
+  'streams',
+  'idle',
+  'busy',
+  'streams',
+  'fresh',
+];
+
+/** Requests that these clients send before they wait for the answers. */
+const BURSTS: Partial<Record<ClientKind, readonly [least: number, most: number]>> = {
+  pipelined: [2, 8],
+  streams: [4, 16],
+};
 
 const TIMEOUT_MS = 30 * SECOND;
 
@@ -49,8 +68,9 @@ const AWAY_MS = 20;
  * Clients of a Tally behind a balancer: busy ones on a connection kept alive; ones that are idle for long in between;
  * ones with a new connection for every request; and ones that send bursts of requests without waiting for the answers.
  * Every request sends numbers that sum to its own serial, so that each stored result names its request. They leave a
- * connection that has been idle for as long as the server said it waits, as Node.js, Firefox and others do. Nothing is
- * sent twice: what fails, fails.
+ * connection that has been idle for as long as the server said it waits, as Node.js, Firefox and others do. Where there
+ * is HTTP/2, some have many requests at a time as streams of one connection. Nothing is sent twice that a server may
+ * have looked at: what fails, fails.
  */
 export class Clients {
   readonly #options: ClientsOptions;
@@ -60,8 +80,9 @@ export class Clients {
   constructor(options: ClientsOptions) {
     this.#options = options;
     setMaxListeners(0, this.#stop.signal); // every idle client is one
+    const kinds = options.balancer.http2 ? KINDS_WITH_HTTP2 : KINDS;
     this.#running = Array.from({ length: options.connections }, (_, index) =>
-      this.#run(KINDS[index % KINDS.length] ?? 'busy'),
+      this.#run(kinds[index % kinds.length] ?? 'busy'),
     );
   }
 
@@ -80,9 +101,10 @@ export class Clients {
         line?.connection.close();
         line = new Line(this.#options, kind);
       }
-      const good = await line.send(kind === 'pipelined' ? this.#between(BURST) : 1);
+      const burst = BURSTS[kind];
+      const good = await line.send(burst ? this.#between(burst) : 1);
       if (!good) await wait(AWAY_MS);
-      if (kind === 'idle') await wait(this.#between(this.#options.idleMs));
+      if (kind === 'idle' || kind === 'idle streams') await wait(this.#between(this.#options.idleMs));
     }
     line?.connection.close();
   }
@@ -99,7 +121,7 @@ export async function askOnce(options: Pick<ClientsOptions, 'balancer' | 'record
 
 /** A client's connection, and what the record wants to know of it. */
 class Line {
-  readonly connection: HttpConnection;
+  readonly connection: HttpConnection | Http2Client;
   readonly #options: Pick<ClientsOptions, 'balancer' | 'record'>;
   readonly #kind: ClientKind;
   #earlier = 0;
@@ -109,7 +131,8 @@ class Line {
     this.#options = options;
     this.#kind = kind;
     this.#usedMs = options.record.nowMs;
-    this.connection = new HttpConnection(options.balancer);
+    const http2 = kind === 'streams' || kind === 'idle streams';
+    this.connection = http2 ? new Http2Client(options.balancer) : new HttpConnection(options.balancer);
   }
 
   /** Sends so many requests at once. Resolves with whether each was answered with its result. */
@@ -138,7 +161,7 @@ class Line {
       record.acknowledge(serial, id, result - record.base);
       return true;
     }
-    const endpoint = balancer.routeOf(this.connection.localPort);
+    const endpoint = balancer.routeOf(reply.localPort ?? this.connection.localPort);
     const common = { ...about, serial, client: this.#kind, endpoint };
     if (reply.kind === 'answered') record.fail({ ...common, kind: 'refused', reason: String(reply.status) });
     else if (reply.kind === 'broken') record.fail({ ...common, kind: 'reset', reason: reply.reason });

@@ -5,7 +5,8 @@ import { Influx } from '../shared/influx.js';
 import { Backlog, LOGGED_MS, type LogTimes } from './backlog.js';
 import { Balancer } from './balancer.js';
 import type { Changes } from './changes.js';
-import { askOnce, Clients } from './clients.js';
+import { askOnce, Clients, type Entrance } from './clients.js';
+import { DrillCertificate } from './drill-certificate.js';
 import { withLimits, type JudgedEnd } from './endings.js';
 import { EVENTS, type Scenery } from './events.js';
 import { finalAudit } from './final-audit.js';
@@ -36,6 +37,8 @@ export interface DrillOptions {
   readonly seed: number;
   readonly probeMs: number;
   readonly lagMs: number;
+  /** The API speaks TLS, and clients both HTTP/2 and HTTP/1.1. */
+  readonly tls?: boolean;
   /** Tally's own settings, over the drill's. */
   readonly settings: Settings;
   /** What is otherwise than with Tally as it is; see the ladder. */
@@ -64,7 +67,8 @@ export interface DrillResult {
 
 /** What a drill leaves running while it is held. */
 export interface Running {
-  readonly port: number;
+  /** Where the balancer takes connections. */
+  readonly url: string;
   readonly apis: Fleet;
   readonly workers: Fleet;
   readonly environment: Settings;
@@ -98,19 +102,27 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   await using balancer = await Balancer.open({ ...options, unprobed });
   await using networks = await Networks.open(stalledStores(options.plan), environment);
   await using backlog: Underway = changes.underway?.(environment) ?? new Backlog(environment);
+  await using certificate = options.tls ? await DrillCertificate.make() : undefined;
   const common = { env: { ...networks.environment, ...env }, minReadyMs: MIN_READY_MS, stopSignal };
   await using workers = await Fleet.start({
     ...{ ...common, kind: 'worker', replicas: options.workers, program: programs?.worker },
   });
   await using apis = await Fleet.start({
     ...{ ...common, kind: 'api', replicas: options.apis, program: programs?.api, unprobed },
+    env: { ...common.env, ...certificate?.files },
     onStart: ({ instance, port, adminPort }) => balancer.add({ name: instance, port, adminPort }),
     onLeave: ({ instance }) => balancer.remove(instance),
   });
   while (balancer.known.length < options.apis) await delay(20, undefined, { signal });
+  const url = `${certificate ? 'https' : 'http'}://127.0.0.1:${balancer.port}`;
   say(
-    `${programs ? 'It' : 'Tally'} answers on http://127.0.0.1:${balancer.port}: ${options.apis} API and ${options.workers} worker processes`,
+    `${programs ? 'It' : 'Tally'} answers on ${url}: ${options.apis} API and ${options.workers} worker processes`,
   );
+  const entrance: Entrance = {
+    port: balancer.port,
+    routeOf: (clientPort) => balancer.routeOf(clientPort),
+    ...(certificate && { tls: { ca: certificate.ca }, http2: true }),
+  };
 
   const scenery: Scenery = {
     ...{ apis, workers, stores, networks, backlog, random, signal },
@@ -119,7 +131,10 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   };
   const watch = new Watch({ ...options, record, backlog, apis, workers });
   const idleMs = [SECOND / 2, 2 * shutdownDelayMs(environment)] as const;
-  const clients = new Clients({ ...{ balancer, record, idleMs, random }, connections: options.connections });
+  const clients = new Clients({
+    ...{ balancer: entrance, record, idleMs, random },
+    connections: options.connections,
+  });
   const events: Happened[] = [];
   let loadMs: number;
   try {
@@ -132,7 +147,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
     await watch.stop(signal.aborted);
   }
 
-  const fresh = await askOnce({ balancer, record });
+  const fresh = await askOnce({ balancer: entrance, record });
   if (!(await backlog.loggedUntil(Date.now(), LOGGED_MS, signal)))
     say('What was accepted is still not all logged.');
   using influx = new Influx(readVariables(INFLUX_VARIABLES, environment));
@@ -152,7 +167,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
     const judgement = judge(changes.readEvidence?.(evidence) ?? evidence);
     return { judgement, events, record, ended, audit, samples: watch.samples, logTimes, loadMs };
   };
-  await options.hold?.({ port: balancer.port, apis, workers, environment }, result());
+  await options.hold?.({ url, apis, workers, environment }, result());
   await apis.stop();
   await workers.stop();
   return result();

@@ -4,9 +4,14 @@ import { SECOND } from '../shared/duration.js';
 
 /** What came of one request; `broken` says what was seen of the connection's end. */
 export type Reply =
-  | { readonly kind: 'answered'; readonly status: number; readonly body: string }
-  | { readonly kind: 'broken'; readonly reason: string }
-  | { readonly kind: 'timedOut' };
+  | ({ readonly kind: 'answered'; readonly status: number; readonly body: string } & From)
+  | ({ readonly kind: 'broken'; readonly reason: string } & From)
+  | ({ readonly kind: 'timedOut' } & From);
+
+/** The port of the connection that it was on, where a client has several. */
+interface From {
+  readonly localPort?: number | undefined;
+}
 
 /** Where connections lead. */
 export interface Target {
@@ -15,8 +20,8 @@ export interface Target {
   readonly host?: string;
   /** What the server is called where it has several names: `Host`. */
   readonly authority?: string;
-  /** Speaks TLS; `trusting`: with whatever certificate there is. */
-  readonly tls?: 'checking' | 'trusting';
+  /** Speaks TLS; `trusting`: with whatever certificate there is; `ca`: with this one, in PEM. */
+  readonly tls?: 'checking' | 'trusting' | { readonly ca: string };
 }
 
 interface Waiting {
@@ -54,7 +59,7 @@ export class HttpConnection {
 
   constructor(target: Target) {
     this.#authority = target.authority ?? 'drill';
-    this.#socket = connect(target);
+    this.#socket = connect(target, 'http/1.1');
     this.#socket.setEncoding('latin1');
     this.#socket.once('connect', () => (this.#localPort = this.#socket.localPort));
     this.#socket.on('data', (data: string) => this.#read(data));
@@ -151,11 +156,12 @@ export class HttpConnection {
   }
 }
 
-function connect({ port, host = '127.0.0.1', tls }: Target): Socket {
+export function connect({ port, host = '127.0.0.1', tls }: Target, protocol: 'h2' | 'http/1.1'): Socket {
   if (!tls) return connectPlainly({ port, host, noDelay: true });
   const socket = connectSecurely({
-    ...{ port, host, ALPNProtocols: ['http/1.1'], rejectUnauthorized: tls === 'checking' },
+    ...{ port, host, ALPNProtocols: [protocol], rejectUnauthorized: tls !== 'trusting' },
     ...(isIP(host) === 0 && { servername: host }),
+    ...(typeof tls === 'object' && tls),
   });
   return socket.setNoDelay(true);
 }

@@ -1,5 +1,5 @@
-/** How a client uses its connections. */
-export type ClientKind = 'busy' | 'idle' | 'fresh' | 'pipelined';
+/** How a client uses its connections; with streams, which HTTP/2 has, it has many requests on one at a time. */
+export type ClientKind = 'busy' | 'idle' | 'fresh' | 'pipelined' | 'streams' | 'idle streams';
 
 /** A request that was not answered with 200 and its own serial as the result. Times are milliseconds of the drill. */
 export interface FailedRequest {

@@ -131,20 +131,20 @@ export function describeProgress(now: Progress, before: Progress | undefined): s
 }
 
 /** Where everything is that was left running. */
-export function describeAddresses({ port, apis, workers, environment }: Running): string {
+export function describeAddresses({ url, apis, workers, environment }: Running): string {
   const tally = ['INFLUX_URL', 'INFLUX_BUCKET', 'INFLUX_ORG', 'INFLUX_TOKEN', 'DATABASE_URL']
     .filter((name) => environment[name])
     .map((name) => `${name}=${environment[name]}`);
   const admins = (fleet: Running['apis']) =>
     fleet.running.map(({ adminPort }) => `http://127.0.0.1:${adminPort}`).join(' ');
   return [
-    `API       http://127.0.0.1:${port}   admin ${admins(apis)}`,
+    `API       ${url}   admin ${admins(apis)}`,
     `worker    admin ${admins(workers)}`,
     `Redis     ${environment['REDIS_URL']}`,
     `Postgres  ${environment['DATABASE_URL']}`,
     `InfluxDB  ${environment['INFLUX_URL']}`,
     '',
-    `curl -i http://127.0.0.1:${port}/sum -H 'Content-Type: application/json' -d '{"numbers":[1,2,3,4]}'`,
+    `curl -i ${url.startsWith('https') ? '-k ' : ''}${url}/sum -H 'Content-Type: application/json' -d '{"numbers":[1,2,3,4]}'`,
     `export ${tally.join(' ')}`,
     'node dist/cli/main.js count',
     'node dist/cli/main.js audit',
