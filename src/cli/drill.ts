@@ -30,6 +30,8 @@ const OPTIONS = {
   probe: { type: 'string', default: '500ms' },
   report: { type: 'string' },
   tls: { type: 'boolean' },
+  ladder: { type: 'boolean' },
+  rungs: { type: 'string' },
   keep: { type: 'boolean' },
   url: { type: 'string' },
   during: { type: 'string', multiple: true },
@@ -58,6 +60,9 @@ Options:
   --probe D          how often /readyz is asked (default 500ms)
   --report FILE      also write a page with plots; it needs nothing but itself
   --tls              HTTPS: clients speak HTTP/2 (many streams on a connection) and HTTP/1.1, with a certificate made for it
+  --ladder           the same against what people usually build (bench/ladder), and against Tally with one protection at
+                     a time taken away: each has a plan of its own, and must show what it lacks. About ten minutes
+  --rungs NAMES      only these rungs of the ladder, separated by commas
   --keep             leave it running afterwards and print the addresses; Ctrl+C ends it
 
 SUM_DELAY, SHUTDOWN_DELAY, SHUTDOWN_TIMEOUT, BATCH_SIZE, BATCH_INTERVAL, RELAY_AFTER and LOG_LEVEL are passed on.
@@ -115,7 +120,7 @@ async function run(values: Values, terminal: Terminal): Promise<number> {
     terminal.print(`\n${describeResult(result)}`, drillDocument(result, seed));
   };
   try {
-    const way = values['url'] === undefined ? onThisMachine : elsewhere;
+    const way = values['ladder'] ? ladder : values['url'] === undefined ? onThisMachine : elsewhere;
     return await way(values, { terminal, seed, screen, signal: stop.signal, show });
   } catch (error) {
     if (stop.signal.aborted) return INTERRUPTED;
@@ -126,8 +131,16 @@ async function run(values: Values, terminal: Terminal): Promise<number> {
   }
 }
 
+const ladder: Way = async (values, { terminal, seed, signal }) => {
+  refuse(values, ['plan', 'report', 'keep', 'tls', 'url', 'during', 'insecure'], 'does not go with --ladder');
+  const { runLadder } = await import('./ladder.js');
+  const names = values['rungs'] === undefined ? undefined : String(values['rungs']);
+  return runLadder({ ...fleetOptions(values), names, seed, signal }, terminal);
+};
+
 const onThisMachine: Way = async (values, { terminal: { env }, seed, screen, signal, show }) => {
   refuse(values, ['during', 'insecure'], 'needs --url');
+  refuse(values, ['rungs'], 'needs --ladder');
   const [{ drill: perform }, { DEFAULT_PLAN, eventsFor, readPlan }, { Random }, { openStores }, words] =
     await Promise.all([
       import('../drill/drill.js'),
@@ -138,11 +151,8 @@ const onThisMachine: Way = async (values, { terminal: { env }, seed, screen, sig
     ]);
   const options = {
     ...loadOptions(values),
-    apis: wholeNumber('api', values['api'], 1),
-    workers: wholeNumber('workers', values['workers'], 1),
-    lagMs: durationOption('lag', values['lag']) ?? 0,
+    ...fleetOptions(values),
     tls: values['tls'] === true,
-    probeMs: durationOption('probe', values['probe']) ?? 0,
     settings: Object.fromEntries(SETTINGS.flatMap((name) => (env[name] ? [[name, env[name]]] : []))),
   };
   const text = String(values['plan'] ?? DEFAULT_PLAN);
@@ -186,6 +196,16 @@ const elsewhere: Way = async (values, { terminal: { env }, seed, screen, signal,
 };
 
 const exitCode = ({ judgement }: DrillResult) => (judgement.verdict === 'pass' ? 0 : 1);
+
+function fleetOptions(values: Values) {
+  return {
+    apis: wholeNumber('api', values['api'], 1),
+    workers: wholeNumber('workers', values['workers'], 1),
+    connections: wholeNumber('connections', values['connections'], 1),
+    lagMs: durationOption('lag', values['lag']) ?? 0,
+    probeMs: durationOption('probe', values['probe']) ?? 0,
+  };
+}
 
 function loadOptions(values: Values) {
   return {
