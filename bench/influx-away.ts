@@ -55,7 +55,7 @@ async function outage({ stores, influx, operations, size, awayMs }: Outage): Pro
   const away = await memoryWhile(worker, delay(awayMs));
   const held = await worker.metric('tally_pending_lines');
   await influx.start();
-  const drained = queue.untilEmpty().then(() => ledger.untilLogged());
+  const drained = queue.untilLeft(0).then(() => ledger.untilLogged());
   const after = await memoryWhile(worker, worker.during(drained));
   await worker.stop();
   await bucket.expect(operations);

@@ -85,20 +85,21 @@ export class BenchQueue implements AsyncDisposable {
       await delay(20);
   }
 
-  /** Resolves when no chunk waits and none is in a worker's hands. */
-  untilEmpty(): Promise<void> {
-    return this.#untilEmpty(`${queueOptions(this.#prefix).prefix}:${QUEUE_NAME}`);
+  /** Resolves when no more than so many chunks wait or are in a worker's hands. */
+  untilLeft(chunks: number): Promise<void> {
+    return this.#untilLeft(chunks, `${queueOptions(this.#prefix).prefix}:${QUEUE_NAME}`);
   }
 
-  untilPlainEmpty(): Promise<void> {
-    return this.#untilEmpty(`bull:${PLAIN_QUEUE}`);
+  untilPlainLeft(jobs: number): Promise<void> {
+    return this.#untilLeft(jobs, `bull:${PLAIN_QUEUE}`);
   }
 
-  async #untilEmpty(key: string): Promise<void> {
+  async #untilLeft(limit: number, key: string): Promise<void> {
     for (;;) {
       // Together, for a job that moves from one list to the other must not be missed.
       const counts = await this.#redis.multi().llen(`${key}:wait`).llen(`${key}:active`).exec();
-      if (counts?.every(([, count]) => count === 0)) return;
+      const left = counts?.reduce((sum, [, count]) => sum + Number(count), 0);
+      if (left !== undefined && left <= limit) return;
       await delay(LOOK_MS);
     }
   }

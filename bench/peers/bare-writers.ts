@@ -1,6 +1,6 @@
 /**
  * InfluxDB's own limit: four writers that do nothing but post finished batches of 500 lines over plain keep-alive HTTP.
- * Says how many seconds the lines in argument 1 took.
+ * Says how many seconds the last three quarters of the lines in argument 1 took.
  */
 import { Agent, request } from 'node:http';
 import { INFLUX_VARIABLES, readVariables } from '../../src/shared/configuration.js';
@@ -29,11 +29,17 @@ function post(body: Buffer): Promise<void> {
   });
 }
 
-async function write(): Promise<void> {
-  for (let body = bodies.pop(); body; body = bodies.pop()) await post(body);
+async function write(untilLeft: number): Promise<void> {
+  while (bodies.length > untilLeft) {
+    const body = bodies.pop();
+    if (body) await post(body);
+  }
 }
 
+const writeAll = (untilLeft: number) => Promise.all(Array.from({ length: WRITERS }, () => write(untilLeft)));
+
+await writeAll(bodies.length * 0.75);
 const started = performance.now();
-await Promise.all(Array.from({ length: WRITERS }, write));
+await writeAll(0);
 process.stdout.write(`${(performance.now() - started) / 1_000}\n`);
 agent.destroy();

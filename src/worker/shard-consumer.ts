@@ -7,6 +7,7 @@ import type { Logger } from '../shared/log.js';
 import { queueOptions } from '../shared/operation-queue.js';
 import type { QueueName } from '../shared/queue-shards.js';
 import { closeRedis, openRedis, type RedisConnection } from '../shared/redis.js';
+import { openQueueClient } from './queue-client.js';
 
 /** A lock that is not renewed for 10 s is lost; looked for every 3 s, so that what a killed worker held is back within 15. */
 const LOCK_MS = 10 * SECOND;
@@ -39,7 +40,7 @@ export class ShardConsumer implements AsyncDisposable {
     this.#log = log;
     this.#redis = openRedis(shard.url, { commands: 'wait', log });
     this.#keepDuplicatesOf(this.#redis);
-    const shared = { ...queueOptions(shard.prefix), connection: this.#redis };
+    const shared = { ...queueOptions(shard.prefix), connection: openQueueClient(this.#redis) };
     this.#queue = new Queue(shard.name, shared);
     const take = (job: Job<ChunkJob, void>, token: string | undefined) => {
       this.#lastTakenAt = Date.now();
