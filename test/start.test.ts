@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { latch } from './latch.js';
 
+const THIS_FILE = fileURLToPath(import.meta.url);
+
 /** Somebody to connect to, who notices it. */
 class Listener {
   readonly #server: Server;
@@ -104,4 +106,28 @@ test('the worker whose port is taken says so, exits with code 1, and hangs on no
   });
   expect(code).toBe(1);
   expect(stderr).toContain('EADDRINUSE');
+});
+
+describe('the api with a certificate that cannot be used', () => {
+  const environment = {
+    REDIS_URL: 'redis://127.0.0.1:1',
+    DATABASE_URL: 'postgres://127.0.0.1:1/tally',
+    INFLUX_URL: 'http://127.0.0.1:1',
+    INFLUX_BUCKET: 'tally',
+  };
+
+  test.each([
+    [
+      'is not there',
+      { TLS_CERT_FILE: '/nowhere/tls.crt', TLS_KEY_FILE: '/nowhere/tls.key' },
+      /cannot be read: ENOENT/,
+    ],
+    ['has no key', { TLS_CERT_FILE: '/nowhere/tls.crt' }, /TLS_KEY_FILE: is required with TLS_CERT_FILE/],
+    ['is something else', { TLS_CERT_FILE: THIS_FILE, TLS_KEY_FILE: THIS_FILE }, /is not a certificate/],
+  ])('because it %s exits with code 1 and says so', async (_, files, said) => {
+    const { code, stdout, stderr } = await run('api', { ...environment, ...files });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^The configuration has (a fault|2 faults):/);
+    expect(stderr).toMatch(said);
+  });
 });

@@ -73,7 +73,7 @@ class Session {
     this.#authority = target.authority ?? 'drill';
     socket.once('connect', () => (this.localPort = socket.localPort));
     this.#session = openSession(`https://${this.#authority}`, { createConnection: () => socket });
-    this.#session.on('error', (error: NodeJS.ErrnoException) => (this.#fault = error.code ?? error.message));
+    this.#session.on('error', (error) => (this.#fault = codeOf(error)));
   }
 
   /** Whether further requests may be sent on it. */
@@ -105,7 +105,7 @@ class Session {
     stream.on('response', (headers) => (status = headers[':status'] ?? 0));
     stream.setEncoding('latin1').on('data', (part: string) => (body += part));
     stream.on('end', () => (ended = true));
-    stream.on('error', (error: NodeJS.ErrnoException) => (fault = error.code ?? error.message));
+    stream.on('error', (error) => (fault = codeOf(error.cause) ?? codeOf(error)));
     return new Promise((resolve) => {
       stream.once('close', () => {
         clearTimeout(limit);
@@ -125,3 +125,5 @@ class Session {
     this.#session.close();
   }
 }
+
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code;

@@ -97,7 +97,7 @@ export class CertificateWatch implements Disposable {
   constructor(options: CertificateWatchOptions) {
     this.#options = options;
     this.#certificate = options.certificate;
-    this.#timer = setInterval(() => void this.#look(), options.everyMs ?? 10 * SECOND).unref();
+    this.#timer = setInterval(() => void this.#look(), options.everyMs ?? 5 * SECOND).unref();
   }
 
   async #look(): Promise<void> {
