@@ -12,8 +12,7 @@ export interface Kill {
 
 interface Known {
   readonly component: string;
-  ready: boolean;
-  leaving: boolean;
+  readonly ready: boolean;
 }
 
 const FIELDS = [
@@ -68,14 +67,14 @@ export class PodWatch implements Disposable {
 
   #see([type, pod = '', component = '', deletion = '', grace = '', ready = '']: readonly string[]): void {
     const now = Date.now();
-    const known = this.#pods.get(pod) ?? { component, ready: false, leaving: false };
+    const known = this.#pods.get(pod) ?? { component, ready: false };
     const leaving = deletion !== '';
-    // At its end every pod has no grace left; who was asked to leave was seen leaving before.
-    if (leaving && !known.leaving && grace === '0')
+    // At its end every pod has no grace left; who was asked to leave was seen leaving before, a Job's has ended.
+    if (leaving && known.ready && grace === '0')
       this.#kills.push({ component, pod, atMs: now, backMs: Infinity });
     else if (ready === 'True' && !leaving && !known.ready) this.#back(component, now);
     if (type === 'DELETED') this.#pods.delete(pod);
-    else this.#pods.set(pod, { component, leaving, ready: ready === 'True' && !leaving });
+    else this.#pods.set(pod, { component, ready: ready === 'True' && !leaving });
   }
 
   #back(component: string, now: number): void {
