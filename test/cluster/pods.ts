@@ -18,9 +18,12 @@ interface Item {
 
 const COMPONENT = 'app.kubernetes.io/component';
 
-/** The pods of the release, or of one component. */
+/** What runs for as long as the release does. */
+export const COMPONENTS = ['api', 'worker', 'redis', 'postgres', 'influxdb'];
+
+/** The pods of the release, those of Jobs and tests aside, or of one component. */
 export async function podsIn(namespace: string, component?: string): Promise<readonly Pod[]> {
-  const selector = component === undefined ? COMPONENT : `${COMPONENT}=${component}`;
+  const selector = `${COMPONENT} in (${component ?? COMPONENTS.join(',')})`;
   const text = await run('kubectl', [
     ...['--namespace', namespace, 'get', 'pods', '--selector', selector, '--output', 'json'],
   ]);

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { say, until } from '../commands.js';
 import type { Load } from '../load.js';
+import { COMPONENTS } from '../pods.js';
 import type { Story } from '../story.js';
 import { expectAllStored } from './verdict.js';
-
-const COMPONENTS = ['api', 'worker', 'redis', 'postgres', 'influxdb'];
 
 /** Each part is killed under load, one after the other. */
 export function kills(story: () => Story): void {
