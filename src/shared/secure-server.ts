@@ -1,4 +1,8 @@
-import { createSecureServer as createHttp2Server, type Http2SecureServer } from 'node:http2';
+import {
+  createSecureServer as createHttp2Server,
+  type Http2SecureServer,
+  type ServerHttp2Session,
+} from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -36,8 +40,11 @@ export function createSecureServer(
   server.on('secureConnection', (socket) => {
     if (socket.alpnProtocol === 'h2') {
       const transport = new Http2Transport(socket);
-      server.once('session', (session) => onHttp2(new Http2Connection(session, transport, limits), socket));
+      const began = (session: ServerHttp2Session) =>
+        onHttp2(new Http2Connection(session, transport, limits), socket);
+      server.once('session', began);
       serve?.call(server, transport);
+      server.off('session', began);
     } else {
       onHttp1(socket);
       serve?.call(server, socket);
