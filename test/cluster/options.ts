@@ -10,10 +10,10 @@ export const keep = process.env['TALLY_CLUSTER_KEEP'] === 'true';
 /** The image of Tally that the cluster's nodes have or can pull. */
 export const image = process.env['TALLY_IMAGE'] ?? `tally:${version}`;
 
-/** The values that say which image it is. */
-export function imageValues(): string[] {
-  const [, repository = image, tag = '', digest = ''] =
-    /^(.*?)(?::([\w.-]+))?(?:@(sha256:\w+))?$/.exec(image) ?? [];
+/** The options of Helm that say which image it is. */
+export function imageValues(name = image): string[] {
+  const [, repository = name, tag = '', digest = ''] =
+    /^(.*?)(?::([\w.-]+))?(?:@(sha256:\w+))?$/.exec(name) ?? [];
   return [`image.repository=${repository}`, `image.tag=${tag}`, `image.digest=${digest}`].flatMap((value) => [
     '--set-string',
     value,
