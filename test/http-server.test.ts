@@ -225,3 +225,26 @@ test('clients are told how long a connection may be idle, which is shorter than 
     'Connection: close',
   ]);
 });
+
+test('nobody who is turned away is told that the connection is kept, whatever was told before', async () => {
+  const app = new Hono()
+    .get('/', (c) => c.text('quick'))
+    .get('/slow', async (c) => {
+      arrived.resolve();
+      await slow.promise;
+      return c.text('slow');
+    });
+  await using telling = new HttpServer(app, { keepAliveSeconds: 3 });
+  const own = await telling.listen('127.0.0.1', 0);
+  const [before, after] = [await Connection.open(own), await Connection.open(own)];
+  connections.push(before, after);
+  before.get('/slow');
+  await arrived.promise;
+  telling.turnAway();
+  slow.resolve();
+  after.send('GET / HTTP/1.0\r\nHost: tally\r\nConnection: Keep-Alive\r\n\r\n');
+  for (const connection of [before, after]) {
+    await connection.ends();
+    expect(connection.received.match(/^(connection|keep-alive): .*$/gim)).toEqual(['Connection: close']);
+  }
+});

@@ -93,14 +93,18 @@ export class HttpServer implements AsyncDisposable {
 
   #askedInTurn(socket: Socket, response: ServerResponse): void {
     response.once('close', () => this.#answeredInTurn(socket, response));
-    if (this.#keepAlive && response.shouldKeepAlive)
-      response.setHeader('Keep-Alive', this.#keepAlive).setHeader('Connection', 'keep-alive');
+    if (this.#keepAlive && response.shouldKeepAlive) this.#keep(response);
     const earlier = this.#latest.get(socket);
     this.#latest.set(socket, response);
     if (!this.#turningAway) return;
     // Whatever is pipelined behind an answer with `Connection: close` gets none.
-    if (earlier && !earlier.headersSent) earlier.setHeader('Connection', 'keep-alive');
-    response.setHeader('Connection', 'close');
+    if (earlier && !earlier.headersSent) this.#keep(earlier);
+    close(response);
+  }
+
+  #keep(response: ServerResponse): void {
+    response.setHeader('Connection', 'keep-alive');
+    if (this.#keepAlive) response.setHeader('Keep-Alive', this.#keepAlive);
   }
 
   #answeredInTurn(socket: Socket, response: ServerResponse): void {
@@ -130,8 +134,7 @@ export class HttpServer implements AsyncDisposable {
    */
   turnAway(): void {
     this.#turningAway = true;
-    for (const response of this.#latest.values())
-      if (!response.headersSent) response.setHeader('Connection', 'close');
+    for (const response of this.#latest.values()) if (!response.headersSent) close(response);
     for (const connection of this.#http2) connection.turnAway();
   }
 
@@ -173,6 +176,12 @@ export class HttpServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.finish(0);
   }
+}
+
+/** Clients of HTTP/1.0, `ab` for one, take `Keep-Alive` for a connection that is kept, whatever else is said. */
+function close(response: ServerResponse): void {
+  response.removeHeader('Keep-Alive');
+  response.setHeader('Connection', 'close');
 }
 
 /** TLS has a word for the end of a connection, once the handshake is over. */
