@@ -23,7 +23,7 @@ export interface Climbed {
 }
 
 /** A killed worker's chunks are back in 15 s; with a batch's time and what a busy machine needs. */
-const SLOW_MS = 20 * SECOND;
+const SLOW_MS = 25 * SECOND;
 
 /** Those that an environment could name: the ladder harms its servers. */
 const STORES = ['REDIS_URL', 'DATABASE_URL', 'INFLUX_URL'];
