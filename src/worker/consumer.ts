@@ -49,11 +49,13 @@ export class Consumer implements AsyncDisposable {
   readonly #shards: ShardConsumer[] = [];
   #inHand = 0;
   #linesInHand = 0;
+  #most = FEWEST_CHUNKS;
   readonly #handedBack = new Set<string>();
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
     for (let shard = 0; shard < options.shards; shard++) this.#open(shard);
+    this.#shareRoom();
   }
 
   /** Chunks taken and not settled yet. */
@@ -115,7 +117,7 @@ export class Consumer implements AsyncDisposable {
       shard: shardOf(queue, number),
       instance,
       log: shards === 1 && number === 0 ? log : log.child({ shard: number }),
-      concurrency: FEWEST_CHUNKS,
+      onTaken: () => this.#shareRoom(),
       process: (job, token) => this.#process(shard, job, token),
     });
     this.#shards.push(shard);
@@ -154,9 +156,15 @@ export class Consumer implements AsyncDisposable {
     this.#linesInHand += lines;
     const enough = Math.ceil((ENOUGH_LINES * this.#inHand) / Math.max(1, this.#linesInHand));
     // Above the chunks in hand as long as their lines are not enough, so that a batch always fills.
-    const most = this.#inHand === 0 ? FEWEST_CHUNKS : Math.min(CONCURRENCY, enough);
-    const room = most - this.#inHand;
-    for (const shard of this.#shards) shard.concurrency = Math.max(1, shard.inHand + room);
+    this.#most = this.#inHand === 0 ? FEWEST_CHUNKS : Math.min(CONCURRENCY, enough);
+    this.#shareRoom();
+  }
+
+  /** Each shard may take its part of what is left; what BullMQ has taken and not begun with counts as well. */
+  #shareRoom(): void {
+    const taken = this.#shards.reduce((sum, shard) => sum + shard.taken, 0);
+    const each = Math.ceil((this.#most - taken) / this.#shards.length);
+    for (const shard of this.#shards) shard.concurrency = Math.max(1, shard.taken + each);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

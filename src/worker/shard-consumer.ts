@@ -19,8 +19,8 @@ export interface ShardConsumerOptions {
   readonly shard: QueueName;
   readonly instance: string;
   readonly log: Logger;
-  /** Chunks in hand at once, until {@link ShardConsumer.concurrency} says otherwise. */
-  readonly concurrency: number;
+  /** Told each chunk that BullMQ has taken and will begin with. */
+  readonly onTaken: () => void;
   readonly process: (job: Job<ChunkJob, void>, token: string | undefined) => Promise<void>;
 }
 
@@ -34,23 +34,24 @@ export class ShardConsumer implements AsyncDisposable {
   readonly #worker: Worker<ChunkJob, void>;
   /** Chunks of this shard that were taken and not settled yet, as the consumer counts them. */
   inHand = 0;
+  /** Chunks that BullMQ has taken and not begun with. */
+  #waiting = 0;
   #lastTakenAt = Date.now();
 
-  constructor({ shard, instance, log, concurrency, process }: ShardConsumerOptions) {
+  constructor({ shard, instance, log, onTaken, process }: ShardConsumerOptions) {
     this.#log = log;
     this.#redis = openRedis(shard.url, { commands: 'wait', log });
     this.#keepDuplicatesOf(this.#redis);
     const shared = { ...queueOptions(shard.prefix), connection: openQueueClient(this.#redis) };
     this.#queue = new Queue(shard.name, shared);
     const take = (job: Job<ChunkJob, void>, token: string | undefined) => {
-      this.#lastTakenAt = Date.now();
+      this.#waiting -= 1;
       return process(job, token);
     };
     this.#worker = new Worker(shard.name, take, {
       ...shared,
       name: instance,
       autorun: false,
-      concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
       // A job survives any number of crashes.
@@ -60,6 +61,11 @@ export class ShardConsumer implements AsyncDisposable {
     });
     this.#queue.on('error', () => undefined); // the connection has reported it already
     this.#worker.on('error', (error) => log.debug({ err: error }, 'bullmq'));
+    this.#worker.on('active', () => {
+      this.#lastTakenAt = Date.now();
+      this.#waiting += 1;
+      onTaken();
+    });
     this.#worker.on('failed', (job, error) =>
       log.error({ err: error, chunk: job?.id }, 'a job failed; it is tried again'),
     );
@@ -68,6 +74,11 @@ export class ShardConsumer implements AsyncDisposable {
     );
   }
 
+  get taken(): number {
+    return this.inHand + this.#waiting;
+  }
+
+  /** Chunks in hand at once, at least 1, which it is at first. */
   set concurrency(chunks: number) {
     this.#worker.concurrency = chunks;
   }

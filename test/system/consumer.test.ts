@@ -2,8 +2,11 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FailFastQueue } from '../../src/shared/fail-fast-queue.js';
 import { openLog } from '../../src/shared/log.js';
+import { Lines } from '../../src/shared/lines.js';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
+import { shardOf } from '../../src/shared/queue-shards.js';
 import { Consumer } from '../../src/worker/consumer.js';
+import { latch } from '../latch.js';
 import { openServers, Scene, sum, until, type Servers } from './scene.js';
 
 let servers: Servers;
@@ -46,4 +49,38 @@ test('the events of BullMQ, which nobody reads, take no memory beside the chunks
   expect(await redis.llen(queue.toKey('wait'))).toBe(2_000);
   expect(await redis.xlen(queue.toKey('events'))).toBeLessThan(250); // Redis cuts a stream a hundred at a time
   redis.disconnect();
+});
+
+test('of several shards it has about as many lines in hand as of one, and some of each', async () => {
+  const log = openLog('silent', 'test');
+  const queue = { url: servers.redis.url, prefix: 'hands' };
+  const lines = Lines.of(Array.from({ length: 500 }, (_, n) => `operation r=1 ${n + 1}`)).text;
+  const taken = new Map<string, number>();
+  for (const shard of [0, 1, 2, 3]) {
+    await using operations = new FailFastQueue({ ...shardOf(queue, shard), log });
+    await until(() => !operations.away);
+    const jobs = Array.from({ length: 60 }, (_, n) => ({
+      name: JOB_NAME,
+      data: { lines },
+      opts: { ...JOB_OPTIONS, jobId: `${shard}.${n}` },
+    }));
+    await operations.queue.addBulk(jobs);
+  }
+  const letGo = latch<'settled'>();
+  await using consumer = new Consumer({
+    ...{ queue, shards: 4, instance: 'test', log },
+    settle: ({ id }) => {
+      const [shard = ''] = id.split('.');
+      taken.set(shard, (taken.get(shard) ?? 0) + 1);
+      return letGo.promise;
+    },
+    keepUnreadable: async () => undefined,
+  });
+  consumer.start();
+  await until(() => consumer.inHand >= 20);
+  for (let asked = 0; asked < 200; asked++) await consumer.hindrance(); // as long as it would take to take more
+  expect(consumer.inHand).toBeLessThanOrEqual(20 + 3);
+  expect([...taken.keys()].sort()).toEqual(['0', '1', '2', '3']);
+  letGo.resolve('settled');
+  await until(() => consumer.empty());
 });
