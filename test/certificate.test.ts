@@ -2,12 +2,13 @@ import { createPrivateKey } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { makeCertificate } from '../src/drill/self-signed.js';
 import { CertificateWatch, readCertificate, type Certificate } from '../src/shared/certificate.js';
 import { ConfigurationError } from '../src/shared/configuration.js';
 import { DAY } from '../src/shared/duration.js';
 import { quiet } from './accepting-store.js';
+import { until } from './latch.js';
 
 let folder: string;
 let files: { TLS_CERT_FILE: string; TLS_KEY_FILE: string };
@@ -107,10 +108,10 @@ describe('a certificate that is watched', () => {
     start();
     const next = await makeCertificate();
     await writeFile(files.TLS_CERT_FILE, next.cert);
-    await vi.waitUntil(() => said.length > 0); // the key is not there yet
+    await until(() => said.length > 0); // the key is not there yet
     expect(renewed).toEqual([]);
     await writeFile(files.TLS_KEY_FILE, next.key);
-    await vi.waitUntil(() => renewed.length > 0);
+    await until(() => renewed.length > 0);
     expect(renewed).toEqual([next]);
   });
 
@@ -128,7 +129,7 @@ describe('a certificate that is watched', () => {
     start();
     const next = await makeCertificate();
     await version('..2026_02', next);
-    await vi.waitUntil(() => renewed.length > 0);
+    await until(() => renewed.length > 0);
     expect(renewed).toEqual([next]);
     expect(said).toEqual([]);
   });
@@ -136,17 +137,17 @@ describe('a certificate that is watched', () => {
   test('stays when what comes is broken, missing or expired, which is said once each', async () => {
     start();
     await write({ ...certificate, cert: certificate.cert.slice(0, 200) });
-    await vi.waitUntil(() => said.length === 1);
+    await until(() => said.length === 1);
     await rm(files.TLS_CERT_FILE);
-    await vi.waitUntil(() => said.length === 2);
+    await until(() => said.length === 2);
     await write(await makeCertificate({ fromMs: Date.now() - 2 * DAY, toMs: Date.now() - DAY }));
-    await vi.waitUntil(() => String(said.at(-1)).includes('expired'));
+    await until(() => String(said.at(-1)).includes('expired'));
     const texts = said.map(String);
     expect(new Set(texts).size).toBe(texts.length);
     expect(renewed).toEqual([]);
     const next = await makeCertificate();
     await write(next);
-    await vi.waitUntil(() => renewed.length > 0);
+    await until(() => renewed.length > 0);
     expect(renewed).toEqual([next]);
   });
 });

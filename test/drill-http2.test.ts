@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { constants, createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { askOnce, Clients, type Entrance } from '../src/drill/clients.js';
 import { Http2Client } from '../src/drill/http2-client.js';
 import { Random } from '../src/drill/random.js';
 import { RequestRecord } from '../src/drill/record.js';
 import { makeCertificate } from '../src/drill/self-signed.js';
 import type { Certificate } from '../src/shared/certificate.js';
+import { until } from './latch.js';
 
 type Answer = (stream: ServerHttp2Stream, sum: number) => void;
 
@@ -103,9 +104,9 @@ describe('a client of HTTP/2', () => {
       if (sum === 2) stream.session?.goaway();
     };
     const early = ask(1, 2);
-    await vi.waitUntil(() => held.length === 2);
+    await until(() => held.length === 2);
     answer = sumUp;
-    await vi.waitUntil(async () => (await ask(3)) && sessions === 2);
+    await until(async () => (await ask(3)) && sessions === 2);
     for (const finish of held) finish();
     expect(resultsOf(await early)).toEqual([1, 2]);
     expect(client.retried).toBe(0);
@@ -138,9 +139,8 @@ describe('a client of HTTP/2', () => {
     answer = (stream, sum) => {
       if (sum === 1) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
       else if (sum === 2) {
-        stream.respond({ ':status': 200 });
-        stream.write('{"id":');
-        stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        stream.respond({ ':status': 200, 'content-length': 20 });
+        stream.write('{"id":', () => stream.close(constants.NGHTTP2_REFUSED_STREAM));
       } else if (sum === 3) stream.session?.destroy();
       else sumUp(stream, sum);
     };
@@ -178,7 +178,7 @@ test('clients of a drill over TLS speak HTTP/2 and HTTP/1.1, and keep every outc
   server.on('request', ({ httpVersionMajor }: { httpVersionMajor: number }) =>
     versions.add(httpVersionMajor),
   );
-  await vi.waitUntil(() => record.acknowledged.size > 500 && versions.size === 2);
+  await until(() => record.acknowledged.size > 500 && versions.size === 2);
   await clients.stop();
   expect(record.failed).toEqual([]);
   expect(record.acknowledged.size).toBe(record.sent);

@@ -3,7 +3,7 @@ import { constants } from 'node:http2';
 import { connect as connectPlain } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { Hono } from 'hono';
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeCertificate } from '../src/drill/self-signed.js';
 import { TcpProxy } from '../src/drill/tcp-proxy.js';
 import type { Certificate } from '../src/shared/certificate.js';
@@ -12,7 +12,7 @@ import type { Http2Connection, Http2Limits } from '../src/shared/http2-connectio
 import { createSecureServer } from '../src/shared/secure-server.js';
 import { Connection } from './connection.js';
 import { Http2Client } from './http2-client.js';
-import { latch, turn, type Latch } from './latch.js';
+import { latch, turn, until, type Latch } from './latch.js';
 
 const LONG_MS = 60_000;
 
@@ -79,7 +79,7 @@ async function openSilent(): Promise<TLSSocket> {
 /** Asks for `/slow`, and resolves when so many are in flight. */
 async function askSlowly(client: Http2Client, times = 1) {
   const answers = Array.from({ length: times }, () => client.ask('/slow'));
-  await vi.waitUntil(() => server.inFlight >= times);
+  await until(() => server.inFlight >= times);
   return answers;
 }
 
@@ -104,10 +104,10 @@ describe('a server with a certificate', () => {
     const [modern, classic] = [await openHttp2(), await openHttp1()];
     const answers = await askSlowly(modern, 2);
     classic.get('/slow');
-    await vi.waitUntil(() => server.inFlight === 3);
+    await until(() => server.inFlight === 3);
     slow.resolve();
     await Promise.all([...answers, classic.receives('slow')]);
-    await vi.waitUntil(() => server.inFlight === 0);
+    await until(() => server.inFlight === 0);
   });
 
   test('carries bodies larger than its windows both ways', async () => {
@@ -158,7 +158,7 @@ describe('a server with a certificate that turns away', () => {
     await new Promise<void>((resolve) => client.session.ping(() => resolve()));
     expect(client.goneAfter).toEqual([]);
     expect(await client.ask('/')).toMatchObject({ status: 200 });
-    await vi.waitUntil(() => client.goneAfter.length > 0);
+    await until(() => client.goneAfter.length > 0);
     expect(client.goneAfter[0]).toBe(EVERY_STREAM);
   });
 
@@ -176,10 +176,10 @@ describe('a server with a certificate that finishes', () => {
     const [modern, classic] = [await openHttp2(), await openHttp1()];
     const answers = await askSlowly(modern, 3);
     classic.get('/slow');
-    await vi.waitUntil(() => server.inFlight === 4);
+    await until(() => server.inFlight === 4);
     let finished = false;
     const finishing = server.finish(LONG_MS).finally(() => (finished = true));
-    await vi.waitUntil(() => modern.goneAfter.length === 2);
+    await until(() => modern.goneAfter.length === 2);
     expect(finished).toBe(false);
     slow.resolve();
     expect(await Promise.all(answers)).toMatchObject(answers.map(() => ({ status: 200, text: 'slow' })));
@@ -251,7 +251,7 @@ describe('an HTTP/2 connection', () => {
     const client = await openHttp2(await limited({ idleMs: 20 }));
     await client.closed;
     expect(client.goneAfter[0]).toBe(EVERY_STREAM);
-    await vi.waitUntil(() => connections.size === 0);
+    await until(() => connections.size === 0);
   });
 
   test('that is to end waits until its client has heard that, and answers what comes until then', async () => {
@@ -262,7 +262,7 @@ describe('an HTTP/2 connection', () => {
     const finishing = connection?.finish();
     for (let n = 0; n < 20; n++) await turn();
     const answer = client.ask('/');
-    await vi.waitUntil(() => asked === 1);
+    await until(() => asked === 1);
     proxy.resume();
     expect(await answer).toMatchObject({ status: 200 });
     await finishing;
