@@ -81,6 +81,14 @@ describe('a new connection', () => {
     expect([...answers].sort()).toEqual(['b', 'c']);
   });
 
+  test('goes to whatever was started, ready or not, when nobody asks for readiness', async () => {
+    const { balancer, backends } = await open({ unprobed: true }, ['a']);
+    backends[0].ready = false;
+    await knows(balancer, ['a']);
+    expect(await askAnew(balancer)).toBe('a');
+    expect(backends[0].asked).toBe(0);
+  });
+
   test('is reset while nothing is ready', async () => {
     const { balancer, backends } = await open({}, ['a']);
     backends[0].ready = false;

@@ -6,7 +6,7 @@ import { StillCount } from '../src/drill/still-count.js';
 import { openRedis, openStores } from '../src/drill/stores/open-stores.js';
 import { InfluxBucket } from './influx-bucket.js';
 
-const STILL_MS = 600;
+const STILL_MS = 1_000;
 
 test('nothing is under way only when InfluxDB has got nothing for a while, and the queue is empty', async () => {
   await using stores = await openStores({ which: ['influxdb'], environment: { PATH: process.env['PATH'] } });
@@ -23,7 +23,7 @@ test('nothing is under way only when InfluxDB has got nothing for a while, and t
   const writing = (async () => {
     for (let at = 1; at <= 5; at++) {
       await bucket.write([`operation,instance=i,name=sum numbers=2i,result=${at} ${at}`]);
-      await delay(STILL_MS / 3);
+      await delay(STILL_MS / 2);
     }
   })();
   expect(await count.loggedUntil(Date.now(), 30_000)).toBe(true);
@@ -33,7 +33,7 @@ test('nothing is under way only when InfluxDB has got nothing for a while, and t
   const connection = new Redis(redis.url);
   const queue = new Queue('sums', { connection, prefix: 'test' });
   const job = await queue.add('sum', {});
-  expect(await count.loggedUntil(Date.now(), 3 * STILL_MS)).toBe(false);
+  expect(await count.loggedUntil(Date.now(), 2 * STILL_MS)).toBe(false);
   await job.remove();
   expect(await count.loggedUntil(Date.now(), 30_000)).toBe(true);
   await queue.close();
