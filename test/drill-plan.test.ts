@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EVENTS } from '../src/drill/events.js';
+import { EVENTS, eventNamed } from '../src/drill/events.js';
 import { DEFAULT_PLAN, eventsFor, readPlan } from '../src/drill/plan.js';
 import { Random } from '../src/drill/random.js';
 import { restingStores } from '../src/drill/resting-stores.js';
@@ -14,6 +14,15 @@ describe('a plan', () => {
       ['roll-worker'],
       ['roll-worker'],
     ]);
+  });
+
+  test('scales to any number and back', async () => {
+    expect(read('scale-api:5,roll')).toEqual([['scale-api:5'], ['roll']]);
+    expect(() => read('scale-api:0')).toThrow('there is no event');
+    const scaled: number[] = [];
+    const fleet = { replicas: 13, scale: async (replicas: number) => void scaled.push(replicas) };
+    await eventNamed('scale-api:5')?.run({ apis: fleet } as never);
+    expect(scaled).toEqual([5, 13]);
   });
 
   test('of nobody is made of events that there are', () => {

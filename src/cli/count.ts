@@ -20,7 +20,7 @@ Examples:
   async run(values, { env, print }) {
     const by = values['by'];
     if (by !== undefined && by !== 'name' && by !== 'instance') {
-      throw new UsageError(`--by: "${by}" is not a tag; expected name or instance`);
+      throw new UsageError(`--by: "${String(by)}" is not a tag; expected name or instance`);
     }
     const sinceMs = durationOption('since', values['since']);
     using influx = new Influx(readVariables(INFLUX_VARIABLES, env));

@@ -29,6 +29,7 @@ const OPTIONS = {
   lag: { type: 'string', default: '1s' },
   probe: { type: 'string', default: '500ms' },
   report: { type: 'string' },
+  load: { type: 'string' },
   tls: { type: 'boolean' },
   ladder: { type: 'boolean' },
   rungs: { type: 'string' },
@@ -58,6 +59,9 @@ Options:
   --seed N           decides what is random
   --lag D            how long it takes until the balancer hears of a change (default 1s)
   --probe D          how often /readyz is asked (default 500ms)
+  --load COMMAND     load with ab, siege or k6 instead of clients of its own, and compare its count with InfluxDB's: {url} in
+                     it is where Tally answers, {sum} a file with the body of a request. The plan happens again and
+                     again until it ends
   --report FILE      also write a page with plots; it needs nothing but itself
   --tls              HTTPS: clients speak HTTP/2 (many streams on a connection) and HTTP/1.1, with a certificate made for it
   --ladder           the same against what people usually build (bench/ladder), and against Tally with one protection at
@@ -82,6 +86,7 @@ Exit code 0 only when all of it holds.
 
 Examples:
   tally drill --plan roll*3,kill-api+kill-worker,flush-redis --report drill.html
+  tally drill --api 10 --plan roll --load 'ab -n 100000 -c 20 -k -l -T application/json -p {sum} {url}/sum'
   tally drill --url https://tally.staging.example --repeat 3 --during \\
     'kubectl rollout restart deploy/tally-api deploy/tally-worker && kubectl rollout status deploy/tally-api'`,
   options: OPTIONS,
@@ -151,6 +156,7 @@ const onThisMachine: Way = async (values, { terminal: { env }, seed, screen, sig
     ]);
   const options = {
     ...loadOptions(values),
+    ...(values['load'] !== undefined && { load: String(values['load']) }),
     ...fleetOptions(values),
     tls: values['tls'] === true,
     settings: Object.fromEntries(SETTINGS.flatMap((name) => (env[name] ? [[name, env[name]]] : []))),
@@ -179,7 +185,11 @@ const onThisMachine: Way = async (values, { terminal: { env }, seed, screen, sig
 };
 
 const elsewhere: Way = async (values, { terminal: { env }, seed, screen, signal, show }) => {
-  refuse(values, ['plan', 'keep', 'tls'], 'is for a drill on this machine, and --url names a deployment');
+  refuse(
+    values,
+    ['plan', 'keep', 'tls', 'load'],
+    'is for a drill on this machine, and --url names a deployment',
+  );
   const { drillDeployment } = await import('../drill/outside.js');
   const during = (values['during'] ?? []) as readonly string[];
   const repeat = wholeNumber('repeat', values['repeat'], 1);

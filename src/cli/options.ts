@@ -6,6 +6,8 @@ export function durationOption(name: string, value: Values[string]): number | un
   if (value === undefined) return undefined;
   const ms = parseDuration(String(value));
   if (ms === undefined)
-    throw new UsageError(`--${name}: "${value}" is not a duration; expected one such as 30s, 1h or 7d`);
+    throw new UsageError(
+      `--${name}: "${String(value)}" is not a duration; expected one such as 30s, 1h or 7d`,
+    );
   return ms;
 }

@@ -102,7 +102,7 @@ function whichOf(ids: readonly string[], { all }: Values): Which {
 function limitOf({ limit, json }: Values): number | null {
   if (limit === undefined) return json ? null : DEFAULT_LIMIT;
   if (!/^[1-9]\d{0,8}$/.test(String(limit)))
-    throw new UsageError(`--limit: "${limit}" is not a number of lines; expected one from 1 on`);
+    throw new UsageError(`--limit: "${String(limit)}" is not a number of lines; expected one from 1 on`);
   return Number(limit);
 }
 

@@ -44,6 +44,16 @@ export class Backlog implements AsyncDisposable {
     return rows?.[0].operations;
   }
 
+  /** Operations in the ledger; `undefined` while it does not answer. */
+  async accepted(): Promise<number | undefined> {
+    const { sql } = this.#postgres;
+    const rows = await this.#ask(
+      () => sql<[{ operations: number }]>`
+      SELECT coalesce(sum(operations), 0)::integer AS operations FROM chunks`,
+    );
+    return rows?.[0].operations;
+  }
+
   /** Resolves when all that was accepted until this Unix time is logged, and known to be; `false` when that takes too long. */
   async loggedUntil(unixMs: number, patienceMs: number, signal?: AbortSignal): Promise<boolean> {
     const until = String(BigInt(Math.trunc(unixMs)) * 1_000_000n);

@@ -7,11 +7,13 @@ import { Balancer } from './balancer.js';
 import type { Changes } from './changes.js';
 import { askOnce, Clients, type Entrance } from './clients.js';
 import { DrillCertificate } from './drill-certificate.js';
+import { judgeCounted } from './counted.js';
 import { withLimits, type JudgedEnd } from './endings.js';
-import { EVENTS, type Scenery } from './events.js';
+import { eventNamed, type Scenery } from './events.js';
 import { finalAudit } from './final-audit.js';
 import { Fleet } from './fleet.js';
 import { judge, type Audited, type Evidence, type Excuse, type Judgement } from './judgement.js';
+import { runLoadTool, type ToolReport } from './load-tool.js';
 import { Networks } from './networks.js';
 import { perform, type Happened } from './perform.js';
 import { PlanError, type Step } from './plan.js';
@@ -21,7 +23,7 @@ import type { Stores } from './stores/open-stores.js';
 import type { StoreName } from './stores/store.js';
 import { runTally } from './run-tally.js';
 import type { Underway } from './underway.js';
-import { readOperations } from './verdict.js';
+import { countByInstance, readOperations } from './verdict.js';
 import { Watch, type Progress } from './watch.js';
 
 type Settings = Readonly<Record<string, string>>;
@@ -34,6 +36,8 @@ export interface DrillOptions {
   /** How long the load lasts at the least: it goes on until the plan is done. */
   readonly durationMs: number;
   readonly plan: readonly Step[];
+  /** A load tool's command instead of clients of our own; the plan happens again and again until it ends. */
+  readonly load?: string | undefined;
   readonly seed: number;
   readonly probeMs: number;
   readonly lagMs: number;
@@ -61,6 +65,8 @@ export interface DrillResult {
   readonly samples: readonly Progress[];
   readonly logTimes: LogTimes;
   readonly loadMs: number;
+  /** Where a tool was the load: what it says. */
+  readonly tool?: ToolReport | undefined;
   /** The deployment is not ours: others may use it as well, and its processes are not known. */
   readonly foreign?: true;
 }
@@ -129,18 +135,22 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
     now: () => record.nowMs,
     excuse: (excuse) => void excuses.push(excuse),
   };
-  const watch = new Watch({ ...options, record, backlog, apis, workers });
+  const byTool = options.load !== undefined;
+  const watch = new Watch({ ...options, record, backlog, byTool, apis, workers });
   const idleMs = [SECOND / 2, 2 * shutdownDelayMs(environment)] as const;
   const clients = new Clients({
     ...{ balancer: entrance, record, idleMs, random },
-    connections: options.connections,
+    connections: byTool ? 0 : options.connections,
   });
+  const stopTool = new AbortController();
+  const tool = byTool ? runLoadTool(options.load, { url, signal: stopTool.signal, say }) : undefined;
   const events: Happened[] = [];
   let loadMs: number;
   try {
     const onStep = (happening: string) => void (watch.happening = happening);
-    await perform({ ...options, onStep }, scenery, events);
+    await perform({ ...options, onStep, until: tool }, scenery, events);
   } finally {
+    stopTool.abort();
     await clients.stop();
     loadMs = record.nowMs;
     watch.happening = 'waiting until all is logged';
@@ -151,7 +161,9 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   if (!(await backlog.loggedUntil(Date.now(), LOGGED_MS, signal)))
     say('What was accepted is still not all logged.');
   using influx = new Influx(readVariables(INFLUX_VARIABLES, environment));
-  const stored = await readOperations(influx);
+  const report = await tool;
+  const stored = report ? [] : await readOperations(influx);
+  const counted = report ? total(await countByInstance(influx)) - record.acknowledged.size : 0;
   const logTimes = await backlog.logTimes();
   const audit = backlog.blind ? undefined : await finalAudit(environment, DAY);
   const faults = events.flatMap(({ graceful, fromMs, healedMs, recoveryMs = 0 }) =>
@@ -159,13 +171,17 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   );
   const result = (): DrillResult => {
     const all = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
-    const ended = withLimits(all, { record, faults, shutdownDelayMs: shutdownDelayMs(environment) });
+    const delayMs = byTool ? Infinity : shutdownDelayMs(environment); // nobody knows a tool's longest request
+    const ended = withLimits(all, { record, faults, shutdownDelayMs: delayMs });
     const { sent, acknowledged, misanswered, failed } = record;
     const evidence: Evidence = {
       ...{ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended, audit },
     };
-    const judgement = judge(changes.readEvidence?.(evidence) ?? evidence);
-    return { judgement, events, record, ended, audit, samples: watch.samples, logTimes, loadMs };
+    const judgement = report
+      ? judgeCounted({ ...evidence, tool: report, stored: counted })
+      : judge(changes.readEvidence?.(evidence) ?? evidence);
+    const { samples } = watch;
+    return { judgement, events, record, ended, audit, samples, logTimes, loadMs, tool: report };
   };
   await options.hold?.({ url, apis, workers, environment }, result());
   await apis.stop();
@@ -173,9 +189,12 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   return result();
 }
 
+const total = (counts: ReadonlyMap<string, number>) =>
+  [...counts.values()].reduce((sum, count) => sum + count, 0);
+
 function requireOwnStores({ plan, stores }: DrillOptions): void {
   for (const name of plan.flat()) {
-    const { harms, stalls } = EVENTS.get(name) ?? {};
+    const { harms, stalls } = eventNamed(name) ?? {};
     const store = harms && stores[harms];
     if (store?.external)
       throw new PlanError(
@@ -187,7 +206,7 @@ function requireOwnStores({ plan, stores }: DrillOptions): void {
 }
 
 function stalledStores(plan: readonly Step[]): ReadonlySet<StoreName> {
-  return new Set(plan.flat().flatMap((name) => EVENTS.get(name)?.stalls ?? []));
+  return new Set(plan.flat().flatMap((name) => eventNamed(name)?.stalls ?? []));
 }
 
 const shutdownDelayMs = (environment: Settings) =>

@@ -219,6 +219,23 @@ export const EVENTS: ReadonlyMap<string, DrillEvent> = new Map<string, DrillEven
   ],
 ]);
 
+/** The event of this name; `scale-api:5` is to five and back. */
+export function eventNamed(name: string): DrillEvent | undefined {
+  const [, kind, replicas] = /^scale-(api|worker):([1-9]\d*)$/.exec(name) ?? [];
+  if (replicas === undefined) return EVENTS.get(name);
+  return {
+    summary: `as many ${kind} processes as ${replicas}, then as before`,
+    hits: [kind as 'api' | 'worker'],
+    graceful: true,
+    run: async (scenery) => {
+      const fleet = fleetOf(scenery, kind as 'api' | 'worker');
+      const before = fleet.replicas;
+      for (const step of [Number(replicas), before]) await fleet.scale(step);
+      return `${kind}: ${before}, ${replicas}, ${before}`;
+    },
+  };
+}
+
 function fleetOf({ apis, workers }: Scenery, kind: 'api' | 'worker'): Fleet {
   return kind === 'api' ? apis : workers;
 }

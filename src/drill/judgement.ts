@@ -157,7 +157,7 @@ function answeredBy(acknowledged: Evidence['acknowledged']): ReadonlyMap<string,
 }
 
 /** A number that nobody has is no loss where a killed process may have had it in hand. */
-function auditFaults({ audit, ended }: Pick<Evidence, 'audit' | 'ended'>): string[] {
+export function auditFaults({ audit, ended }: Pick<Evidence, 'audit' | 'ended'>): string[] {
   if (!audit) return [];
   const killed = new Set(ended.flatMap(({ why, instance }) => (why === 'killed' ? instance : [])));
   const gaps = audit.gaps.filter(({ instance }) => !killed.has(instance)).length;

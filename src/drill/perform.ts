@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
 import { LOGGED_MS } from './backlog.js';
 import type { BalancerOptions } from './balancer.js';
-import { EVENTS, type Scenery } from './events.js';
+import { eventNamed, type Scenery } from './events.js';
 import { restingStores } from './resting-stores.js';
 import type { Step } from './plan.js';
 
@@ -22,6 +22,8 @@ export interface Happened {
 
 export interface Performance extends BalancerOptions {
   readonly plan: readonly Step[];
+  /** The steps happen one after the other, and again from the first, until this resolves. */
+  readonly until?: Promise<unknown> | undefined;
   /** How long it takes at the least; the steps happen at even distances. */
   readonly durationMs: number;
   readonly signal: AbortSignal;
@@ -36,12 +38,16 @@ const FOUND_MS = 10 * SECOND;
 
 const LOOK_MS = 50;
 
+/** Between two steps while a tool loads. */
+const PAUSE_MS = SECOND;
+
 /**
  * Lets each step happen in its time or, when that is past, as soon as the one before it is over. Adds to `events` what
  * has happened.
  */
 export async function perform(performance: Performance, scenery: Scenery, events: Happened[]): Promise<void> {
   const { plan, durationMs, signal, onStep } = performance;
+  if (performance.until) return performUntil(performance.until, performance, scenery, events);
   const { now } = scenery;
   const until = (ms: number) => delay(Math.max(0, ms - now()), undefined, { signal });
   const began = now();
@@ -56,6 +62,29 @@ export async function perform(performance: Performance, scenery: Scenery, events
   await until(began + durationMs);
 }
 
+async function performUntil(
+  end: Promise<unknown>,
+  performance: Performance,
+  scenery: Scenery,
+  events: Happened[],
+): Promise<void> {
+  const { plan, signal, onStep } = performance;
+  const over = new AbortController();
+  const ended = end.finally(() => over.abort());
+  ended.catch(() => undefined); // is awaited in the end
+  for (let index = 0; ; index++) {
+    onStep('load alone');
+    await delay(PAUSE_MS, undefined, { signal: AbortSignal.any([over.signal, signal]) }).catch(
+      () => undefined,
+    );
+    const step = plan[index % plan.length];
+    if (over.signal.aborted || signal.aborted || !step) break;
+    onStep(step.join(' and '));
+    events.push(...(await happen(step, scenery, performance)));
+  }
+  await ended;
+}
+
 async function happen(
   step: Step,
   scenery: Scenery,
@@ -63,7 +92,7 @@ async function happen(
 ): Promise<Happened[]> {
   const { now, backlog, excuse, signal } = scenery;
   const chosen = step.flatMap((what) => {
-    const event = EVENTS.get(what);
+    const event = eventNamed(what);
     return event ? { what, event } : [];
   });
   say(chosen.map(({ what, event }) => `${what}: ${event.summary}`).join('; '));

@@ -1,4 +1,4 @@
-import { EVENTS } from './events.js';
+import { EVENTS, eventNamed } from './events.js';
 import type { Random } from './random.js';
 import type { Store, StoreName } from './stores/store.js';
 
@@ -15,7 +15,7 @@ export const DEFAULT_PLAN = 'roll,kill-api,kill-redis,kill-postgres,outage-influ
 
 const ALL_EVENTS: readonly string[] = [...EVENTS.keys()];
 
-const RANDOM_EVENTS: readonly string[] = ALL_EVENTS.filter((name) => !EVENTS.get(name)?.onlyNamed);
+const RANDOM_EVENTS: readonly string[] = ALL_EVENTS.filter((name) => !eventNamed(name)?.onlyNamed);
 
 /** One in so many random steps is of two events at once. */
 const SECOND_IN = 3;
@@ -31,7 +31,7 @@ export function readPlan(text: string, random: Random, possible = RANDOM_EVENTS)
   return text.split(',').flatMap((part) => {
     const [, names = '', times = '1'] = /^([^*]*)(?:\*(\d+))?$/.exec(part.trim()) ?? [];
     const step = names.split('+').map((name) => name.trim());
-    const unknown = step.filter((name) => !EVENTS.has(name));
+    const unknown = step.filter((name) => !eventNamed(name));
     if (unknown.length > 0)
       throw new PlanError(`there is no event "${unknown.join('", "')}"; there are ${ALL_EVENTS.join(', ')}`);
     if (step.length > 1 && !mayCoincide(step))
@@ -43,7 +43,7 @@ export function readPlan(text: string, random: Random, possible = RANDOM_EVENTS)
 /** Events that can happen to these stores: a server that was there before is not harmed. */
 export function eventsFor(stores: Readonly<Record<StoreName, Pick<Store, 'external'>>>): readonly string[] {
   return RANDOM_EVENTS.filter((name) => {
-    const { harms, stalls } = EVENTS.get(name) ?? {};
+    const { harms, stalls } = eventNamed(name) ?? {};
     return ![harms, stalls].some((store) => store && stores[store].external);
   });
 }
@@ -65,7 +65,7 @@ function draw(random: Random, names: readonly string[]): Step {
  * Postgres is away; and a worker that ends without Redis cannot account for all it held, which is right to say.
  */
 function mayCoincide(step: Step): boolean {
-  const events = step.flatMap((name) => EVENTS.get(name) ?? []);
+  const events = step.flatMap((name) => eventNamed(name) ?? []);
   const hits = events.flatMap((event) => event.hits);
   if (new Set(hits).size < hits.length) return false;
   if (events.some(({ forgets }) => forgets) && hits.includes('postgres')) return false;

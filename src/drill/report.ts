@@ -49,7 +49,7 @@ svg { width: 100%; height: auto; display: block } svg text { fill: var(--soft); 
 <h1>${escape(title)}</h1>
 <p class="verdict">${passed ? '✓' : '✗'} ${heading}.</p>
 ${judgement.broken.length > 0 ? `<ul class="bad">${judgement.broken.map((fault) => `<li>${escape(fault)}</li>`).join('')}</ul>` : ''}
-<div class="columns">${[requestRows(judgement), operationRows(result), factsOf(result)].map(renderRows).join('')}</div>
+<div class="columns">${[requestRows(result), operationRows(result), factsOf(result)].map(renderRows).join('')}</div>
 ${plotsOf(result)
   .map((plot) => renderPlot(plot, events, result.loadMs))
   .join('\n')}

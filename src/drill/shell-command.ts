@@ -21,8 +21,13 @@ export async function runInShell(command: string, { onLine, env, signal }: Shell
   });
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine);
   const end = () => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+    } catch {
+      // It has ended by itself.
+    }
   };
+  if (signal.aborted) end();
   signal.addEventListener('abort', end, { once: true });
   try {
     const [code, killer] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];

@@ -105,7 +105,7 @@ export class TallyProcess implements AsyncDisposable {
 
   /** Its own name; that of the process when it was asked for before there was one. */
   get instance(): string {
-    this.#instance ??= String(this.#ready['instance'] ?? `process-${this.pid}`);
+    this.#instance ??= (this.#ready['instance'] as string | undefined) ?? `process-${this.pid}`;
     return this.#instance;
   }
 

@@ -6,6 +6,8 @@ export interface Underway extends AsyncDisposable {
   readonly blind?: true;
   /** Operations; `undefined` while nobody can say. */
   unlogged(): Promise<number | undefined>;
+  /** Operations in all; `undefined` while nobody can say. */
+  accepted?(): Promise<number | undefined>;
   /** Resolves when all that was accepted until this Unix time is logged; `false` when that takes too long. */
   loggedUntil(unixMs: number, patienceMs: number, signal?: AbortSignal): Promise<boolean>;
   /** Resolves when Redis may forget all that it has now; `false` when that takes too long. */

@@ -27,7 +27,9 @@ interface WatchOptions {
   /** Told every half second how it goes. */
   readonly onProgress: (progress: Progress) => void;
   readonly record: RequestRecord;
-  readonly backlog: Pick<Underway, 'unlogged' | 'loggedUntil'>;
+  readonly backlog: Pick<Underway, 'unlogged' | 'loggedUntil' | 'accepted'>;
+  /** Nobody but the ledger knows how many were answered: the load comes from a tool. */
+  readonly byTool?: boolean;
   /** How long all that was accepted may take to be logged, in milliseconds. */
   readonly patienceMs?: number;
   /** The processes, where they are ours. */
@@ -58,13 +60,14 @@ export class Watch {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const { record, backlog, apis, workers, onProgress } = this.#options;
+    const { record, backlog, byTool, apis, workers, onProgress } = this.#options;
     while (!signal.aborted) {
       const unlogged = await backlog.unlogged();
+      const answered = byTool ? await backlog.accepted?.() : record.acknowledged.size;
       const sample = {
         ms: record.nowMs,
         sent: record.sent,
-        answered: record.acknowledged.size,
+        answered: answered ?? this.samples.at(-1)?.answered ?? 0,
         failed: record.failed.length,
         inFlight: record.inFlight,
         unlogged,
