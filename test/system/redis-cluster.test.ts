@@ -49,9 +49,12 @@ test('a node of the cluster that is killed, and rolling restarts: no request fai
   await until(
     async () => (await scene.postgres.sql`SELECT FROM chunks WHERE logged_at IS NULL`).length === 0,
   );
+  await node?.kill();
   const endings = [await second.stop(), await successor.stop()];
   for (const { code, receipt } of endings)
     expect({ code, ...receipt }).toMatchObject({ code: 0, unaccounted: 0 });
+  await node?.start();
+  await cluster.agrees();
 });
 
 test('chunks in shards that a smaller QUEUE_SHARDS no longer has are logged, from a cluster and from one Redis', async () => {
