@@ -78,6 +78,24 @@ describe('tally drill', { timeout: 180_000 }, () => {
     expect(broken).toEqual([`${requests.reset} requests failed although nothing explains it`]);
   });
 
+  test('deploys under clients of HTTP/2 and HTTP/1.1 over TLS, with a certificate that goes when it does', async () => {
+    const plan = ['--tls', '--connections', '10', '--plan', 'roll-api', '--json'];
+    const { code, out, err } = await start([...small, ...plan]).ended;
+    expect(code, err).toBe(0);
+    expect(err).toContain('Tally answers on https://127.0.0.1:');
+    const { verdict, requests, operations } = JSON.parse(out) as Document;
+    expect(verdict).toBe('pass');
+    expect(requests).toMatchObject({ answered: requests.sent, refused: 0, reset: 0, timedOut: 0 });
+    expect(operations).toMatchObject({
+      acknowledged: requests.sent,
+      lost: 0,
+      twice: 0,
+      wrong: 0,
+      invented: 0,
+    });
+    await expect.poll(() => readdir(folder), { timeout: 10_000 }).toEqual([]);
+  });
+
   test('ends on Ctrl+C and leaves nothing behind', async () => {
     const { child, said, ended } = start([...small, '--plan', 'roll']);
     await expect.poll(() => said.err, { timeout: 60_000 }).toMatch(/[1-9]\d* answered/);
