@@ -5,6 +5,7 @@ import { makeCertificate } from '../src/drill/self-signed.js';
 import { HttpServer } from '../src/shared/http-server.js';
 import { Lifecycle } from '../src/shared/lifecycle.js';
 import { AcceptingStore, quiet } from './accepting-store.js';
+import { requireAsDescribed } from './described.js';
 import { Http2Client } from './http2-client.js';
 
 interface Answer {
@@ -56,6 +57,7 @@ export class ApiProcess implements AsyncDisposable {
     return this.store.asked.flatMap(({ lines }) => lines.text.split('\n'));
   }
 
+  /** @throws {Error} when the answer is other than the API's description says. */
   async request(path: string, init?: RequestInit): Promise<Answer> {
     const response = await (this.#way === 'over HTTP/2'
       ? this.#overHttp2(path, init)
@@ -63,7 +65,9 @@ export class ApiProcess implements AsyncDisposable {
     const text = await response.text();
     const type = response.headers.get('Content-Type');
     const json = (type?.includes('json') ? JSON.parse(text) : {}) as Record<string, unknown>;
-    return { status: response.status, headers: response.headers, type, text, json };
+    const answer = { status: response.status, headers: response.headers, type, text, json };
+    requireAsDescribed(init?.method ?? 'GET', path, answer);
+    return answer;
   }
 
   /** `POST /sum` with this body. */

@@ -9,6 +9,7 @@ import { Lifecycle } from '../src/shared/lifecycle.js';
 import { Lines } from '../src/shared/lines.js';
 import type { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
+import { requireAsDescribed } from './described.js';
 import { type InfluxBucket, lineAt } from './influx-bucket.js';
 import { useStores } from './use-stores.js';
 
@@ -33,7 +34,13 @@ function api({ influx = bucket.influx } = {}) {
 
 async function get(app: ReturnType<typeof api>, path: string) {
   const response = await app.request(path);
-  return { status: response.status, headers: response.headers, json: (await response.json()) as object };
+  const answer = {
+    status: response.status,
+    headers: response.headers,
+    json: (await response.json()) as object,
+  };
+  requireAsDescribed('GET', path, answer);
+  return answer;
 }
 
 const chunkOf = (seq: number, agoMs = 0) => ({

@@ -12,6 +12,7 @@ import { Lines } from '../src/shared/lines.js';
 import { toLine } from '../src/shared/operation.js';
 import { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
+import { requireAsDescribed } from './described.js';
 import { InfluxBucket, openServer } from './influx-bucket.js';
 import { openLedger } from './ledger-database.js';
 import { StandIn } from './stand-in.js';
@@ -92,7 +93,9 @@ describe.each(inject('influxGenerations'))('GET /operations/{id}, with InfluxDB 
     return async (path: string, init?: RequestInit) => {
       const response = await app.request(`/operations/${path}`, init);
       const { status, headers } = response;
-      return { status, headers, json: (await response.json()) as Record<string, unknown> };
+      const answer = { status, headers, json: (await response.json()) as Record<string, unknown> };
+      requireAsDescribed(init?.method ?? 'GET', `/operations/${path}`, answer);
+      return answer;
     };
   }
 

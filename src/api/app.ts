@@ -10,13 +10,12 @@ import type { Logger } from '../shared/log.js';
 import { answerCounts, type Counted } from './counts.js';
 import { answerLookup, type Lookup } from './operations.js';
 import { problem } from './problem.js';
+import { describeApi } from './openapi.js';
 import { RefusedError, type Recorder } from './recorder.js';
+import { REQUEST_ID, type SumAnswer, type VersionAnswer } from './schemas.js';
 import { parseSum, sum } from './sum.js';
 
 const MAX_BODY_BYTES = 1024 * 1024;
-
-/** A caller's request id as it is kept; anything else is replaced. */
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
@@ -113,7 +112,7 @@ export function createApp({
       const requestId = c.get('callersRequestId');
       const operation = await recorder.record({ name: 'sum', numbers: numbers.length, result, requestId });
       const id = operationId(operation);
-      return c.json({ result, id }, 200, { 'X-Operation-Id': id });
+      return c.json({ result, id } satisfies SumAnswer, 200, { 'X-Operation-Id': id });
     },
   );
   app.all('/sum', onlyAllow('POST'));
@@ -133,7 +132,14 @@ export function createApp({
     app.all('/crash', onlyAllow('POST'));
   }
 
-  app.get('/version', (c) => c.json({ ...about, state: lifecycle.state }));
+  app.get('/version', (c) => c.json({ ...about, state: lifecycle.state } satisfies VersionAnswer));
+  app.all('/version', onlyAllow('GET'));
+
+  const description = JSON.stringify(
+    describeApi({ version: about.version, crash: answerCrash !== undefined }),
+  );
+  app.get('/openapi.json', (c) => c.body(description, 200, { 'Content-Type': 'application/json' }));
+  app.all('/openapi.json', onlyAllow('GET'));
 
   app.notFound((c) =>
     problem(c, { status: 404, code: 'not-found', title: 'There is nothing at this address' }),
@@ -141,7 +147,7 @@ export function createApp({
 
   app.onError((error, c) => {
     if (error instanceof RefusedError) {
-      const code = error.code.toLowerCase();
+      const code = error.code.toLowerCase() as Lowercase<typeof error.code>;
       return problem(c, {
         status: 503,
         code,

@@ -4,6 +4,7 @@ import type { Tally } from '../shared/audit-tally.js';
 import { DAY, parseDuration } from '../shared/duration.js';
 import type { Logger } from '../shared/log.js';
 import { problem } from './problem.js';
+import type { CountsAnswer } from './schemas.js';
 
 /** Audits under way at once: each may take a store seconds. */
 const MOST_UNDER_WAY = 4;
@@ -63,7 +64,7 @@ export function answerCounts(count: (sinceMs: number) => Promise<Counted>) {
       });
     }
     const { accepted, logged, quarantined, dropped, pending, missing, extra } = counted;
-    const body = { accepted, logged, quarantined, dropped, pending, missing, extra };
+    const body: CountsAnswer = { accepted, logged, quarantined, dropped, pending, missing, extra };
     return c.json(body, 200, { 'Cache-Control': 'no-store' });
   };
 }

@@ -7,15 +7,10 @@ import { fromLine, MEASUREMENT, operationId, readOperationId, type Operation } f
 import type { Postgres } from '../shared/postgres.js';
 import { Rest } from '../shared/rest.js';
 import { problem } from './problem.js';
+import type { FoundOperation } from './schemas.js';
 
 /** How long each store may take. */
 const DEADLINE_MS = SECOND;
-
-/** An operation as `GET /operations/{id}` tells it. */
-interface FoundOperation extends Pick<Operation, 'name' | 'numbers' | 'result' | 'at'> {
-  readonly id: string;
-  readonly state: 'accepted' | 'logged' | 'quarantined';
-}
 
 /** `'unknown'`: neither store has it. `'unavailable'`: one that may have it does not answer, or not what can be read. */
 export type Lookup = FoundOperation | 'unknown' | 'unavailable';

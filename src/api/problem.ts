@@ -1,19 +1,11 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-
-/** Faults listed in one answer; a megabyte of wrong numbers must not become ten of complaints. */
-const MAX_FAULTS = 100;
-
-/** One fault of a request: where (RFC 6901 pointer into the body, `""` for all of it) and what. */
-export interface Fault {
-  readonly pointer: string;
-  readonly detail: string;
-}
+import { PROBLEM_TYPE, type ProblemCode } from './problems.js';
+import { MAX_FAULTS, type Fault, type ProblemBody } from './schemas.js';
 
 interface Problem {
   readonly status: ContentfulStatusCode;
-  /** Machine name of the problem, the last part of its `type`. */
-  readonly code: string;
+  readonly code: ProblemCode;
   readonly title: string;
   readonly detail?: string;
   readonly faults?: readonly Fault[];
@@ -22,8 +14,8 @@ interface Problem {
 
 /** An `application/problem+json` answer (RFC 9457). `errors` holds the first 100 faults, `faults` counts them all. */
 export function problem(c: Context, { status, code, title, detail, faults, headers }: Problem): Response {
-  const body = {
-    type: `urn:tally:problem:${code}`,
+  const body: ProblemBody = {
+    type: `${PROBLEM_TYPE}${code}`,
     title,
     status,
     ...(detail !== undefined && { detail }),

@@ -4,7 +4,8 @@ export const SECOND = UNITS.s;
 export const MINUTE = UNITS.m;
 export const DAY = UNITS.d;
 
-const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+/** What {@link parseDuration} takes. */
+export const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /** `"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"` as milliseconds; `undefined` when it is none of these. */
 export function parseDuration(text: string): number | undefined {

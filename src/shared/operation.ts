@@ -28,9 +28,12 @@ export function operationId({ at, instance }: Pick<Operation, 'at' | 'instance'>
   return `${at}-${instance}`;
 }
 
+/** What an id looks like: nanoseconds, a hyphen, an instance. */
+export const OPERATION_ID = /^(0|[1-9]\d{0,18})-([A-Za-z0-9_-]+)$/;
+
 /** What an id leads to, or `undefined` when {@link operationId} makes no such id. */
 export function readOperationId(id: string): Pick<Operation, 'at' | 'instance'> | undefined {
-  const [, at, instance] = /^(0|[1-9]\d{0,18})-([A-Za-z0-9_-]+)$/.exec(id) ?? [];
+  const [, at, instance] = OPERATION_ID.exec(id) ?? [];
   if (at === undefined || instance === undefined || BigInt(at) > LAST_AT) return undefined;
   return { at, instance };
 }
