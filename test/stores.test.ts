@@ -216,6 +216,16 @@ describe('servers that were there before us', () => {
   );
 });
 
+test.each(['redis+cluster://127.0.0.1:1', 'redis+sentinel://127.0.0.1:1/mymaster', 'redis://a:1,b:1'])(
+  'a Redis of REDIS_URL that is more than one server is refused by name: %s',
+  async (REDIS_URL) => {
+    const environment = { ...process.env, REDIS_URL };
+    await expect(openStores({ which: ['redis'], environment })).rejects.toThrow(
+      /single server|several nodes/,
+    );
+  },
+);
+
 describe('finding', () => {
   test('opens nothing but what is asked for, all with one environment', async () => {
     const environment = { ...process.env, REDIS_URL: '', DATABASE_URL: '', INFLUX_URL: '' };

@@ -1,13 +1,16 @@
 import { Redis } from 'ioredis';
+import { parseRedisAddress } from '../../shared/redis-address.js';
 import { ExternalStore } from './external.js';
 import { StoreError, type Store } from './store.js';
 
 /**
  * The Redis of `REDIS_URL`, under a key prefix of our own; disposing removes the keys that have it.
  *
- * @throws {StoreError} `START` when it does not answer.
+ * @throws {StoreError} `START` when it does not answer, or is not a single server.
  */
 export async function externalRedis(url: string, suffix: string): Promise<Store> {
+  if (parseRedisAddress(url).kind !== 'server')
+    throw new StoreError('START', 'REDIS_URL names a cluster or sentinels; this needs a single server');
   const prefix = `tally-demo-${suffix}`;
   await withRedis(url, (redis) => redis.ping()).catch((cause: unknown) => {
     throw new StoreError('START', `the Redis of REDIS_URL does not answer: ${(cause as Error).message}`, {
