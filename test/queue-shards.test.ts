@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MAX_SHARDS, queueBeside, shardOf } from '../src/shared/queue-shards.js';
 import { askRedis, RedisCluster } from './system/redis-servers.js';
 
@@ -6,10 +6,15 @@ const CLUSTER = 'redis+cluster://127.0.0.1:7000,127.0.0.1:7001';
 const SLOTS = 16_384;
 const counts = Array.from({ length: MAX_SHARDS }, (_, n) => n + 1);
 
+let cluster: RedisCluster;
+beforeAll(async () => {
+  cluster = await RedisCluster.open(1);
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
 test.each(['tally', 'another-prefix', '{braces}', 'ü'])(
   'as many shards as nodes of a cluster are one on each, however many they are: prefix %s',
   async (prefix) => {
-    await using cluster = await RedisCluster.open(1);
     const [node = { url: '' }] = cluster.nodes;
     const keys = counts.map((n) => {
       const shard = shardOf({ url: CLUSTER, prefix }, n - 1);
