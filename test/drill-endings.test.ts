@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { withLimits } from '../src/drill/endings.js';
+import { overruns, withLimits } from '../src/drill/endings.js';
 import type { Ended } from '../src/drill/fleet.js';
 
 const BEGAN = 1_000_000;
@@ -53,4 +53,9 @@ describe('a process may take to end', () => {
     expect(limitOf(ended(), [], [[0, Infinity]])).toBeUndefined();
     expect(limitOf(ended(), [], [[0, 9_999]])).toBe(3_000);
   });
+});
+
+test('a machine that is overrun makes nobody late, from a minute before on', () => {
+  const samples = [0, 4, 4.5].map((pressure, index) => ({ ms: 100_000 * index, pressure }));
+  expect(overruns(samples)).toEqual([{ fromMs: 140_000, toMs: 201_000 }]);
 });

@@ -60,7 +60,7 @@ describe('tally drill', { timeout: 180_000 }, () => {
       ...['worker asked true', 'worker asked true'],
     ]);
     const page = await readFile(report, 'utf8');
-    expect(page.match(/<svg/g)).toHaveLength(4);
+    expect(page.match(/<svg/g)).toHaveLength(5);
     expect(page).toContain('Nothing was lost');
     expect(page).not.toMatch(/https?:|src=|href=|NaN|undefined|Infinity/);
   });

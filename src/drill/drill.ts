@@ -8,7 +8,7 @@ import type { Changes } from './changes.js';
 import { askOnce, Clients, type Entrance } from './clients.js';
 import { DrillCertificate } from './drill-certificate.js';
 import { judgeCounted } from './counted.js';
-import { withLimits, type JudgedEnd } from './endings.js';
+import { overruns, withLimits, type JudgedEnd } from './endings.js';
 import { eventNamed, type Scenery } from './events.js';
 import { finalAudit } from './final-audit.js';
 import { Fleet } from './fleet.js';
@@ -172,7 +172,8 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   const result = (): DrillResult => {
     const all = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
     const delayMs = byTool ? Infinity : shutdownDelayMs(environment); // nobody knows a tool's longest request
-    const ended = withLimits(all, { record, faults, shutdownDelayMs: delayMs });
+    const disturbed = [...faults, ...overruns(watch.samples)];
+    const ended = withLimits(all, { record, faults: disturbed, shutdownDelayMs: delayMs });
     const { sent, acknowledged, misanswered, failed } = record;
     const evidence: Evidence = {
       ...{ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended, audit },

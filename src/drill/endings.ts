@@ -1,6 +1,7 @@
-import { SECOND } from '../shared/duration.js';
+import { MINUTE, SECOND } from '../shared/duration.js';
 import type { Ended } from './fleet.js';
 import type { RequestRecord } from './record.js';
+import type { Progress } from './watch.js';
 
 /** A process that has ended, and how long it may have taken; `undefined` where nothing is promised. */
 export interface JudgedEnd extends Ended {
@@ -15,9 +16,22 @@ interface Span {
 
 interface Circumstances {
   readonly record: Pick<RequestRecord, 'acknowledged' | 'sentMs' | 'tookMs' | 'began'>;
-  /** While something was broken, and until all that it held up was logged. */
+  /** While something was broken, and until all that it held up was logged; or the machine was overrun. */
   readonly faults: readonly Span[];
   readonly shutdownDelayMs: number;
+}
+
+/** A machine on which more than so many wait for each core gives nobody his time. */
+const MOST_PRESSURE = 4;
+
+/** The load average looks back over about a minute. */
+const LOOKS_BACK_MS = MINUTE;
+
+/** When the machine had more to do than it can. */
+export function overruns(samples: readonly Pick<Progress, 'ms' | 'pressure'>[]): readonly Span[] {
+  return samples
+    .filter(({ pressure }) => pressure > MOST_PRESSURE)
+    .map(({ ms }) => ({ fromMs: ms - LOOKS_BACK_MS, toMs: ms + SECOND }));
 }
 
 /** What a process may take beyond what it waits for. */

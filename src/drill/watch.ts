@@ -1,3 +1,4 @@
+import { cpus, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
 import { LOGGED_MS } from './backlog.js';
@@ -19,6 +20,8 @@ export interface Progress {
   readonly unlogged: number | undefined;
   readonly apis: number | undefined;
   readonly workers: number | undefined;
+  /** The machine's load average for each of its cores. */
+  readonly pressure: number;
   /** What happens now. */
   readonly happening: string;
 }
@@ -73,6 +76,7 @@ export class Watch {
         unlogged,
         apis: apis?.running.length,
         workers: workers?.running.length,
+        pressure: (loadavg()[0] ?? 0) / cpus().length,
         happening: this.happening,
       };
       this.samples.push(sample);

@@ -72,6 +72,7 @@ export function factsOf({
   loadMs,
   events,
   tool,
+  samples,
 }: DrillResult): readonly Row[] {
   const failed = new Set(record.failed.map(({ serial }) => serial));
   const took = record.tookMs
@@ -92,9 +93,13 @@ export function factsOf({
       ? [{ name: 'accepted to logged, p50 / p99 / max', value: three(logTimes, seconds) }]
       : []),
     { name: 'events', value: String(events.length) },
+    { name: "the machine's load for each core, at most", value: mostPressure(samples) },
     ...longestEnds(ended),
   ];
 }
+
+const mostPressure = (samples: DrillResult['samples']) =>
+  samples.reduce((most, { pressure }) => Math.max(most, pressure), 0).toFixed(1);
 
 function longestEnds(ended: readonly Ended[]): Row[] {
   return (['api', 'worker'] as const).flatMap((kind) => {
