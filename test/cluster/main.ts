@@ -37,8 +37,8 @@ const { values } = parseArgs({
 });
 
 const faults = [
-  ...[values.rounds, values.rate].flatMap((text) =>
-    /^[1-9]\d*$/.test(text) ? [] : `"${text}" is not a number`,
+  ...(['rounds', 'rate'] as const).flatMap((name) =>
+    /^[1-9]\d*$/.test(values[name]) ? [] : `--${name}: "${values[name]}" is no number of at least 1`,
   ),
   ...(parseDuration(values.chaos) === undefined
     ? [`--chaos: "${values.chaos}" is no duration such as 5m`]

@@ -23,6 +23,6 @@ export async function expectAllStored(
   return findings;
 }
 
-export function expectBalanced(audit: Audit): void {
+function expectBalanced(audit: Audit): void {
   expect(audit).toMatchObject({ balanced: true, missing: 0, extra: 0, quarantined: 0, pending: 0 });
 }
