@@ -7,7 +7,7 @@ import { CLOSE_MARGIN_MS } from '../src/shared/process.js';
 import { CHART, helm } from './chart/helm.js';
 import type { Kind, Kinds } from './chart/kinds.js';
 import { containersOf, environmentOf, podsOf, type Container } from './chart/pods.js';
-import { render, SHAPES, type Rendering, type Shape } from './chart/rendering.js';
+import { NAMESPACE, render, SHAPES, type Rendering, type Shape } from './chart/rendering.js';
 import { faultsOf } from './chart/schemas.js';
 
 const PROCESSES = { api: API_VARIABLES, worker: WORKER_VARIABLES } as const;
@@ -335,7 +335,7 @@ describe('names and defaults', () => {
   });
 
   test('of metrics, in alerts and on the dashboard, are those of the code', () => {
-    const sources = ['api', 'worker'].flatMap((folder) =>
+    const sources = ['api', 'worker', 'shared'].flatMap((folder) =>
       readdirSync(new URL(`../src/${folder}`, import.meta.url)).map((file) => read(`src/${folder}/${file}`)),
     );
     const exported = new Set(
@@ -343,9 +343,30 @@ describe('names and defaults', () => {
     );
     const texts = [read('charts/tally/files/dashboard.json')];
     texts.push(JSON.stringify(renderings.production.of('PrometheusRule')));
-    const used = texts.flatMap((text) => text.match(/\btally_\w+/g) ?? []);
+    const used = texts.flatMap((text) => text.match(/(?<![\w:])tally_\w+/g) ?? []);
     expect(used.length).toBeGreaterThan(15);
     for (const name of used) expect(exported, name).toContain(name.replace(/_(bucket|sum|count)$/, ''));
+  });
+});
+
+describe('the alerts', () => {
+  test('are those of files/rules.yaml, each for this release alone', () => {
+    const { groups } = parse(read('charts/tally/files/rules.yaml')) as {
+      groups: readonly { rules: readonly { alert?: string; record?: string; expr: string }[] }[];
+    };
+    const named = ({ alert, record }: { alert?: string; record?: string }) => alert ?? record;
+    const theirs = renderings.production.get('PrometheusRule', 'tally').spec?.groups ?? [];
+    const ours = theirs
+      .flatMap(({ rules = [] }) => rules)
+      .filter(({ alert }) => alert !== 'TallyAuditFailed');
+    expect(ours.map(named)).toEqual(groups.flatMap(({ rules }) => rules.map(named)));
+    for (const { expr, labels } of ours) {
+      const selectors = String(expr).match(/(?<![\w:])tally_\w+\{?[^ ]{0,60}/g) ?? [];
+      expect(selectors.length, String(expr)).toBeGreaterThan(0);
+      for (const selector of selectors)
+        expect(selector).toContain(`{namespace="${NAMESPACE}",job=~"tally-(api|worker)-metrics"`);
+      expect(labels).toMatchObject({ release: 'tally' });
+    }
   });
 });
 

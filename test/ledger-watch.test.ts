@@ -12,8 +12,10 @@ import { type InfluxBucket, lineAt } from './influx-bucket.js';
 import { until } from './system/scene.js';
 import { useStores } from './use-stores.js';
 
-const UNACCOUNTED = 'tally_unaccounted_operations';
+const AUDITED = 'tally_audited_operations';
 const AGE = 'tally_oldest_unlogged_operation_age_seconds';
+const UNLOGGED = 'tally_unlogged_operations';
+const QUARANTINED = 'tally_quarantined_lines';
 
 let database: Server;
 let bucket: InfluxBucket;
@@ -49,9 +51,12 @@ function watching(options: WatchOptions = {}) {
     ...{ log: quiet, intervalMs },
   });
   watch.start();
-  const exported = async (name: string): Promise<number | undefined> =>
-    (await registry.getSingleMetric(name)?.get())?.values[0]?.value;
-  const exports = (name: string) => until(async () => (await exported(name)) !== undefined);
+  const exported = async (name: string, state?: string): Promise<number | undefined> => {
+    const metric = await registry.getSingleMetric(name)?.get();
+    return metric?.values.find(({ labels }) => labels['state'] === state)?.value;
+  };
+  const exports = (name: string, state?: string) =>
+    until(async () => (await exported(name, state)) !== undefined);
   return { watch, exported, exports, [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() };
 }
 
@@ -61,45 +66,68 @@ const sessionsOf = (application: string) => postgres.sql<{ pid: number; query: s
   WHERE application_name = ${application} AND datname = current_database() AND state = 'idle'`;
 
 describe('the watch on the ledger', () => {
-  test('exports what is unaccounted for, and the age of the oldest operation that is not logged', async () => {
+  test('exports what the audit finds, the backlog, and the age of the oldest operation in it', async () => {
     await log(0, 1);
     await using one = watching();
-    await one.exports(UNACCOUNTED);
-    expect([await one.exported(UNACCOUNTED), await one.exported(AGE)]).toEqual([0, 0]);
+    await one.exports(AUDITED, 'missing');
+    const found = ['accepted', 'logged', 'pending', 'missing', 'extra'];
+    expect(await Promise.all(found.map((state) => one.exported(AUDITED, state)))).toEqual([2, 2, 0, 0, 0]);
+    expect([await one.exported(AGE), await one.exported(UNLOGGED)]).toEqual([0, 0]);
     await ledger.addLogged([chunkOf(2)]); // and InfluxDB has it not
-    await until(async () => (await one.exported(UNACCOUNTED)) === 1);
+    await until(async () => (await one.exported(AUDITED, 'missing')) === 1);
     await ledger.add(chunkOf(3), MINUTE);
     await postgres.sql`UPDATE chunks SET accepted_at = now() - interval '1 hour' WHERE seq = 3`;
     await until(async () => ((await one.exported(AGE)) ?? 0) >= 3_600);
+    expect(await one.exported(UNLOGGED)).toBe(1);
+  });
+
+  test('exports how many lines wait in quarantine, without those that were dropped', async () => {
+    await using one = watching();
+    const refused = ['a', 'b', 'c'].map((line) => ({ chunk: 'i.0', line, reason: 'why', status: 400 }));
+    await ledger.quarantine(refused);
+    await until(async () => (await one.exported(QUARANTINED)) === 3);
+    await postgres.sql`UPDATE quarantine SET dropped_at = now() WHERE line = 'a'`;
+    await until(async () => (await one.exported(QUARANTINED)) === 2);
+  });
+
+  test('exports what InfluxDB has beyond what was accepted', async () => {
+    await log(0, 1);
+    await using one = watching();
+    await one.exports(AUDITED, 'extra');
+    await bucket.write([lineAt(9, { at: String(startedAt + 1n), name: 'other' })]);
+    await until(async () => (await one.exported(AUDITED, 'extra')) === 1);
   });
 
   test('is kept by one worker at a time, and the others export nothing', async () => {
     await using one = watching();
-    await one.exports(UNACCOUNTED);
+    await one.exports(AUDITED, 'missing');
     await using other = watching({ application: 'other' });
     await until(async () => (await sessionsOf('other')).some(({ query }) => query.includes('advisory_lock')));
-    expect([await other.exported(UNACCOUNTED), await other.exported(AGE)]).toEqual([undefined, undefined]);
+    expect([await other.exported(AUDITED, 'missing'), await other.exported(AGE)]).toEqual([
+      undefined,
+      undefined,
+    ]);
     await one.watch[Symbol.asyncDispose]();
-    expect([await one.exported(UNACCOUNTED), await one.exported(AGE)]).toEqual([undefined, undefined]);
-    await other.exports(UNACCOUNTED);
+    expect([await one.exported(AUDITED, 'missing'), await one.exported(AGE)]).toEqual([undefined, undefined]);
+    await other.exports(AUDITED, 'missing');
   });
 
   test('exports nothing from the moment it loses its connection', async () => {
     await using one = watching({ intervalMs: 60 * MINUTE });
-    await one.exports(UNACCOUNTED);
+    await one.exports(AUDITED, 'missing');
     const [session] = await sessionsOf('watch');
     await postgres.sql`SELECT pg_terminate_backend(${session?.pid ?? 0})`;
-    await until(async () => (await one.exported(UNACCOUNTED)) === undefined);
+    await until(async () => (await one.exported(AUDITED, 'missing')) === undefined);
     expect(await one.exported(AGE)).toBeUndefined();
   });
 
   test('leads again when Postgres is back', async () => {
     await using one = watching();
-    await one.exports(UNACCOUNTED);
+    await one.exports(AUDITED, 'missing');
     await database.kill();
-    await until(async () => (await one.exported(UNACCOUNTED)) === undefined);
+    await until(async () => (await one.exported(AUDITED, 'missing')) === undefined);
     await database.start();
-    await one.exports(UNACCOUNTED);
+    await one.exports(AUDITED, 'missing');
     await one.exports(AGE);
   });
 
@@ -110,7 +138,7 @@ describe('the watch on the ledger', () => {
     await using one = watching({ influx, retentionMs: MINUTE });
     await one.exports(AGE);
     await until(async () => (await postgres.sql`SELECT id FROM chunks`).length === 1);
-    expect(await one.exported(UNACCOUNTED)).toBeUndefined();
+    expect(await one.exported(AUDITED, 'missing')).toBeUndefined();
   });
 
   test('audits as much of the last hour as the ledger keeps', async () => {
@@ -118,7 +146,7 @@ describe('the watch on the ledger', () => {
     await postgres.sql`UPDATE chunks SET logged_at = now() - interval '2 minutes'`;
     await ledger.forget(SECOND, 1);
     await using one = watching();
-    await one.exports(UNACCOUNTED);
-    expect(await one.exported(UNACCOUNTED)).toBe(0);
+    await one.exports(AUDITED, 'missing');
+    expect(await one.exported(AUDITED, 'missing')).toBe(0);
   });
 });

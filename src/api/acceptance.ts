@@ -2,6 +2,7 @@ import type { Chunk } from '../shared/chunk.js';
 import { withDeadline } from '../shared/deadline.js';
 import { SECOND } from '../shared/duration.js';
 import type { Logger } from '../shared/log.js';
+import type { StoreHealth } from '../shared/process-metrics.js';
 import { Rest, type Restable } from '../shared/rest.js';
 
 /** A store in which a chunk is safe: the queue, or the ledger. */
@@ -50,6 +51,14 @@ export class Acceptance implements Disposable {
   /** False while every store rests: then a chunk is refused without being sent, and needs no number of its own. */
   get open(): boolean {
     return this.#awake().length > 0;
+  }
+
+  /** Each store; away while it rests. */
+  get health(): readonly StoreHealth[] {
+    return this.#stores.map((store) => ({
+      store: store.name,
+      away: this.#rests.get(store)?.resting ?? false,
+    }));
   }
 
   /** True when at least one store has the chunk; false when none does, and what may have arrived is taken back. */

@@ -5,6 +5,7 @@ import { HttpServer } from '../shared/http-server.js';
 import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
 import { runProcess } from '../shared/process.js';
+import { exportProcess } from '../shared/process-metrics.js';
 import { Acceptance } from './acceptance.js';
 import { createApp } from './app.js';
 import { ChunkLedger } from './chunk-ledger.js';
@@ -36,6 +37,10 @@ await runProcess(async ({ env, start }) => {
   await using audits = new Postgres({ ...database, connections: 2 });
   const counts = new Counts({ postgres: audits, influx, bucket: config }, log);
   const metrics = new ApiMetrics({ waiting: () => recorder.pending, inFlight: () => server.inFlight });
+  exportProcess(metrics.registry, {
+    ...{ process: 'api', about, lifecycle },
+    stores: async () => acceptance.health,
+  });
   const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
   await using admin = new HttpServer(
     createAdmin({

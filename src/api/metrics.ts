@@ -35,6 +35,8 @@ export class ApiMetrics {
 
   constructor({ waiting, inFlight }: { waiting: () => number; inFlight: () => number }) {
     collectDefaultMetrics({ register: this.registry });
+    // Counted from 0, so that the first of each is an increase.
+    for (const outcome of ['accepted', 'refused']) this.#operations.inc({ outcome }, 0);
     new Gauge({
       name: 'tally_operations_waiting',
       help: 'Operations that wait for acceptance in this process.',

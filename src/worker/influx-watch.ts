@@ -19,6 +19,11 @@ export class InfluxWatch {
     this.#log = log;
   }
 
+  /** True from a write that got no answer, or one that asks to come again, until another. */
+  get away(): boolean {
+    return this.#condition === 'unavailable';
+  }
+
   see(verdict: Verdict, { status, body }: InfluxAnswer): void {
     const condition = verdict === 'misconfigured' || verdict === 'unavailable' ? verdict : 'well';
     const changed = condition !== this.#condition;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { audit, WindowError, type Audit } from '../shared/audit.js';
 import type { BucketName } from '../shared/bucket.js';
 import { withDeadline } from '../shared/deadline.js';
@@ -10,12 +10,19 @@ import { Ledger } from '../shared/ledger.js';
 import { askLedger } from '../shared/ledger-question.js';
 import type { Logger } from '../shared/log.js';
 import { Postgres } from '../shared/postgres.js';
+import { ExportedGauge } from './exported-gauge.js';
 
 /** Held by the worker that watches; any number that nobody else uses for the same database. */
 const LOCK = 7_416_238;
 
 /** What the audit looks at. */
 const WINDOW_MS = 60 * MINUTE;
+
+/** Rounds from one audit to the next: it asks the most of the stores. */
+const AUDIT_EVERY = 4;
+
+/** What is exported of an audit. */
+const AUDITED = ['accepted', 'logged', 'quarantined', 'dropped', 'pending', 'missing', 'extra'] as const;
 
 /** Chunks deleted in one statement, and the pause between two: nothing waits for long. */
 const STEP_CHUNKS = 1_000;
@@ -45,30 +52,42 @@ export interface LedgerWatchOptions {
 }
 
 /**
- * One worker at a time audits the last hour for the metrics, and deletes what was logged long ago. The others, and one
- * that lost its connection, export neither metric: a value that nobody refreshes says nothing.
+ * One worker at a time counts the backlog and audits the last hour for the metrics, and deletes what was logged long
+ * ago. The others, and one that lost its connection, export none of these: a value that nobody refreshes says nothing.
  */
 export class LedgerWatch implements AsyncDisposable {
   readonly #options: LedgerWatchOptions;
   readonly #postgres: Postgres;
   readonly #ledger: Ledger;
   readonly #stop = new AbortController();
-  readonly #unaccounted: ExportedGauge;
+  readonly #audited: ExportedGauge<'state'>;
   readonly #oldestAge: ExportedGauge;
+  readonly #unlogged: ExportedGauge;
+  readonly #quarantined: ExportedGauge;
   readonly #failing = new Set<string>();
   #leads = false;
+  #rounds = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: LedgerWatchOptions) {
     const { url, application, registry, log } = options;
     this.#options = options;
-    this.#unaccounted = new ExportedGauge(registry, {
-      name: 'tally_unaccounted_operations',
-      help: 'Operations of the last hour that InfluxDB lacks or has beyond what was accepted. Must be 0.',
+    this.#audited = new ExportedGauge(registry, {
+      name: 'tally_audited_operations',
+      help: 'Operations of the last hour as an audit finds them: accepted, and of these logged, quarantined, dropped, pending, or missing, which must be 0; extra ones, which InfluxDB has beyond what was accepted, must be 0 too.',
+      labelNames: ['state'],
     });
     this.#oldestAge = new ExportedGauge(registry, {
       name: 'tally_oldest_unlogged_operation_age_seconds',
       help: 'Age of the oldest operation that is accepted and not logged yet; 0 when there is none.',
+    });
+    this.#unlogged = new ExportedGauge(registry, {
+      name: 'tally_unlogged_operations',
+      help: 'Operations in the ledger that are accepted and not logged yet.',
+    });
+    this.#quarantined = new ExportedGauge(registry, {
+      name: 'tally_quarantined_lines',
+      help: 'Lines in quarantine that wait until someone retries or drops them.',
     });
     const onClose = () => this.#stepDown();
     this.#postgres = new Postgres({ url, application, log, connections: 1, onClose });
@@ -82,7 +101,7 @@ export class LedgerWatch implements AsyncDisposable {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const tookMs = await this.#look(signal);
-      const restMs = Math.max(this.#options.intervalMs ?? MINUTE, SHARE * tookMs);
+      const restMs = Math.max(this.#options.intervalMs ?? MINUTE / AUDIT_EVERY, SHARE * tookMs);
       await delay(restMs, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -92,8 +111,9 @@ export class LedgerWatch implements AsyncDisposable {
     const started = performance.now();
     await this.#attempt('the ledger could not be watched', () => this.#takeLead());
     if (!this.#leads) return 0;
-    await this.#attempt('the oldest operation could not be found', () => this.#refreshAge());
-    await this.#attempt('the ledger could not be audited', () => this.#refreshUnaccounted());
+    await this.#attempt('the backlog could not be counted', () => this.#refreshBacklog());
+    if (this.#rounds++ % AUDIT_EVERY > 0) return performance.now() - started;
+    await this.#attempt('the ledger could not be audited', () => this.#refreshAudit());
     const tookMs = performance.now() - started;
     await this.#attempt('logged chunks could not be deleted', () => this.#forget(signal));
     return tookMs;
@@ -115,28 +135,34 @@ export class LedgerWatch implements AsyncDisposable {
   /** The lock ends with its session, and somebody else may have it then. */
   #stepDown(): void {
     this.#leads = false;
-    this.#unaccounted.hide();
-    this.#oldestAge.hide();
+    this.#rounds = 0;
+    for (const gauge of [this.#audited, this.#oldestAge, this.#unlogged, this.#quarantined]) gauge.hide();
   }
 
-  async #refreshAge(): Promise<void> {
-    const [{ seconds }] = await this.#ask(
-      (sql) => sql<[{ seconds: number }]>`
-        SELECT coalesce(extract(epoch FROM now() - min(accepted_at)), 0)::float8 AS seconds
+  async #refreshBacklog(): Promise<void> {
+    const [{ seconds, operations, quarantined }] = await this.#ask(
+      (sql) => sql<[{ seconds: number; operations: number; quarantined: number }]>`
+        SELECT coalesce(extract(epoch FROM now() - min(accepted_at)), 0)::float8 AS seconds,
+          coalesce(sum(operations), 0)::float8 AS operations,
+          (SELECT count(*) FROM quarantine WHERE dropped_at IS NULL)::float8 AS quarantined
         FROM chunks WHERE logged_at IS NULL`,
     );
-    if (this.#leads) this.#oldestAge.set(seconds);
+    if (!this.#leads) return;
+    this.#oldestAge.set(seconds);
+    this.#unlogged.set(operations);
+    this.#quarantined.set(quarantined);
   }
 
-  async #refreshUnaccounted(): Promise<void> {
+  async #refreshAudit(): Promise<void> {
     try {
-      const { missing, extra } = await this.#audit();
+      const found = await this.#audit();
       if (!this.#leads) return;
-      this.#unaccounted.set(missing + extra);
+      for (const state of AUDITED) this.#audited.set(found[state], { state });
+      const { missing, extra } = found;
       if (missing + extra > 0)
         this.#options.log.error({ missing, extra }, 'operations are unaccounted for; tally audit names them');
     } catch (error) {
-      this.#unaccounted.hide();
+      this.#audited.hide();
       throw error;
     }
   }
@@ -182,27 +208,5 @@ export class LedgerWatch implements AsyncDisposable {
     );
     await this.#postgres[Symbol.asyncDispose]();
     this.#stepDown();
-  }
-}
-
-/** A gauge that is in the registry only while it has a value. */
-class ExportedGauge {
-  readonly #registry: Registry;
-  readonly #name: string;
-  readonly #gauge: Gauge;
-
-  constructor(registry: Registry, { name, help }: { name: string; help: string }) {
-    this.#registry = registry;
-    this.#name = name;
-    this.#gauge = new Gauge({ name, help, registers: [] });
-  }
-
-  set(value: number): void {
-    this.#gauge.set(value);
-    this.#registry.registerMetric(this.#gauge);
-  }
-
-  hide(): void {
-    this.#registry.removeSingleMetric(this.#name);
   }
 }

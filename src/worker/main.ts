@@ -5,6 +5,7 @@ import { HttpServer } from '../shared/http-server.js';
 import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
 import { runProcess } from '../shared/process.js';
+import { exportProcess } from '../shared/process-metrics.js';
 import { Batcher } from './batcher.js';
 import { systemClock } from './clock.js';
 import { CatchUp } from './catch-up.js';
@@ -17,6 +18,7 @@ import { LedgerWatch } from './ledger-watch.js';
 import { Marker } from './marker.js';
 import { WorkerMetrics } from './metrics.js';
 import { Quarantine } from './quarantine.js';
+import { exportQueue } from './queue-metrics.js';
 import { QueueView } from './queue-view.js';
 import { Relay } from './relay.js';
 import { settleWith } from './settle.js';
@@ -63,6 +65,7 @@ await runProcess(async ({ env, start }) => {
   const settle = async (chunk: Chunk, waitMs: number) => {
     const settlement = await batcher.add(chunk, waitMs);
     if (settlement === 'abandoned') return settlement;
+    metrics.chunkSettled(chunk);
     return (await marker.mark(chunk)) ? settlement : 'unrecorded';
   };
   await using consumer = new Consumer({
@@ -82,6 +85,15 @@ await runProcess(async ({ env, start }) => {
   await using catchUp = new CatchUp({ queue, quarantine, link, log });
   using strays = new StrayShards({ queue, consumer, log });
   const { registry } = metrics;
+  exportQueue(registry, queue);
+  exportProcess(registry, {
+    ...{ process: 'worker', about, lifecycle },
+    stores: async () => [
+      ...(await queue.health()),
+      { store: 'ledger', away: link.away },
+      { store: 'influxdb', away: watch.away },
+    ],
+  });
   await using ledgerWatch = new LedgerWatch({
     ...{ url: config.DATABASE_URL, application: about.instance, influx, bucket: config, registry, log },
     retentionMs: config.LEDGER_RETENTION,

@@ -1,4 +1,5 @@
 import type { Logger } from '../shared/log.js';
+import type { StoreHealth } from '../shared/process-metrics.js';
 import { MAX_SHARDS, shardOf, type QueueAddress } from '../shared/queue-shards.js';
 import { ShardView } from './shard-view.js';
 
@@ -20,6 +21,25 @@ export class QueueView implements AsyncDisposable {
 
   get shards(): readonly ShardView[] {
     return [...this.#shards.values()];
+  }
+
+  get numbered(): readonly (readonly [number, ShardView])[] {
+    return [...this.#shards];
+  }
+
+  /** Each shard, asked, under the name that the API has for it. */
+  async health(): Promise<readonly StoreHealth[]> {
+    const away = (shard: ShardView) =>
+      shard.counts().then(
+        () => false,
+        () => true,
+      );
+    return Promise.all(
+      this.numbered.map(async ([n, shard]) => ({
+        store: this.#options.shards === 1 && n === 0 ? 'queue' : `queue-${n}`,
+        away: await away(shard),
+      })),
+    );
   }
 
   /** True while Redis does not answer for any one shard. */

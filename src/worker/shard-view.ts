@@ -30,6 +30,20 @@ export class ShardView implements AsyncDisposable {
     });
   }
 
+  /** Chunks by what they wait for: a worker, the end of its work, or a ledger that was away. */
+  async counts(): Promise<Readonly<Record<'waiting' | 'active' | 'unrecorded', number>>> {
+    const { queue } = this.#operations;
+    const {
+      active = 0,
+      completed = 0,
+      ...waiting
+    } = await this.#operations.within(() =>
+      queue.getJobCounts('wait', 'delayed', 'prioritized', 'active', 'completed'),
+    );
+    const sum = Object.values(waiting).reduce((total, count) => total + count, 0);
+    return { waiting: sum, active, unrecorded: completed };
+  }
+
   /** Up to `limit` chunks that were settled while the ledger was away, oldest first; see {@link forget}. */
   async settledUnrecorded(limit: number): Promise<readonly Chunk[]> {
     return this.#operations.within(async () => {
