@@ -21,6 +21,7 @@ interface Service {
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly init?: boolean;
   readonly ports?: readonly string[];
+  readonly profiles?: readonly string[];
   readonly restart?: string;
   readonly stop_grace_period?: string;
   readonly stop_signal?: string;
@@ -30,7 +31,7 @@ interface Service {
 interface Compose {
   readonly name: string;
   readonly services: Readonly<
-    Record<'redis' | 'postgres' | 'influxdb' | 'setup' | 'api' | 'worker', Service>
+    Record<'redis' | 'postgres' | 'influxdb' | 'setup' | 'api' | 'worker' | 'prometheus' | 'grafana', Service>
   >;
   readonly volumes: Readonly<Record<string, null>>;
 }
@@ -235,10 +236,58 @@ describe('docker compose', () => {
   });
 
   test('keeps the data of every store in a named volume, and has no other volumes', () => {
-    const mounts = STORES.flatMap((store) => services[store].volumes ?? []);
-    expect(new Set(mounts.map((mount) => mount.split(':')[0]))).toEqual(new Set(Object.keys(volumes)));
-    const folders = { redis: '/data', postgres: '/var/lib/postgresql', influxdb: '/var/lib/influxdb2' };
-    for (const store of STORES) expect(services[store].volumes).toContain(`${store}:${folders[store]}`);
+    const mounts = [...STORES, 'prometheus' as const].flatMap((store) => services[store].volumes ?? []);
+    const named = mounts.map((mount) => mount.split(':')[0] ?? '').filter((name) => !name.startsWith('./'));
+    expect(new Set(named)).toEqual(new Set(Object.keys(volumes)));
+    const folders = {
+      redis: '/data',
+      postgres: '/var/lib/postgresql',
+      influxdb: '/var/lib/influxdb2',
+      prometheus: '/prometheus',
+    };
+    for (const [store, folder] of Object.entries(folders))
+      expect(services[store as keyof typeof folders].volumes).toContain(`${store}:${folder}`);
+  });
+
+  test('brings Prometheus and Grafana in the profile observe, and everything else without one', () => {
+    for (const [name, { profiles }] of Object.entries(services))
+      expect(profiles, name).toEqual(['prometheus', 'grafana'].includes(name) ? ['observe'] : undefined);
+    for (const { image } of [services.prometheus, services.grafana])
+      expect(image).toMatch(/:v?\d+\.\d+\.\d+$/);
+  });
+
+  test('mounts for them what is in the repository, for them to read only', () => {
+    const mounts = [services.prometheus, services.grafana].flatMap(({ volumes: all = [] }) => all);
+    const files = mounts.flatMap((mount) => /^\.\/([^:]+):\/etc\/[^:]+:ro$/.exec(mount)?.[1] ?? []);
+    expect(files).toEqual([
+      'observe/prometheus.yml',
+      'charts/tally/files/rules.yaml',
+      'observe/grafana-datasources.yml',
+      'observe/grafana-dashboards.yml',
+      'charts/tally/files/dashboard.json',
+    ]);
+    for (const file of files) expect(read(file).length, file).toBeGreaterThan(0);
+  });
+
+  test('gives Grafana the Prometheus and the dashboard that it has mounted', () => {
+    const { datasources } = parse(read('observe/grafana-datasources.yml')) as {
+      datasources: readonly { type: string; url: string; isDefault: boolean; jsonData: object }[];
+    };
+    const { providers } = parse(read('observe/grafana-dashboards.yml')) as {
+      providers: readonly { options: { path: string } }[];
+    };
+    const { global } = parse(read('observe/prometheus.yml')) as { global: Record<string, string> };
+    expect(datasources).toMatchObject([
+      {
+        type: 'prometheus',
+        url: 'http://prometheus:9090',
+        isDefault: true,
+        jsonData: { timeInterval: global['scrape_interval'] },
+      },
+    ]);
+    const home = environmentOf(services.grafana)['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH'];
+    expect(services.grafana.volumes).toContain(`./charts/tally/files/dashboard.json:${home}:ro`);
+    expect(providers.map(({ options }) => `${options.path}/dashboard.json`)).toEqual([home]);
   });
 
   test('publishes nothing but the API beyond this machine', () => {
