@@ -22,7 +22,7 @@ interface ToolOptions {
 }
 
 /** A tool that failed, or whose words nobody understands. */
-export class ToolError extends Error {
+class ToolError extends Error {
   readonly code = 'TOOL';
 }
 

@@ -159,17 +159,18 @@ function eventTable(events: readonly Happened[]): string {
     .join('\n');
 }
 
-/** How it goes, in a line. */
+/** How it goes, in a line; what matters most comes first, for a narrow terminal shows no more. */
 export function describeProgress(now: Progress, before: Progress | undefined): string {
   const { ms, answered, failed, inFlight, unlogged, apis, workers, happening } = now;
   const rate = before && ms > before.ms ? ((answered - before.answered) / (ms - before.ms)) * 1_000 : 0;
-  const waiting = unlogged === undefined ? 'to log: nobody can say' : `${thousands(unlogged)} to log`;
-  const logged = unlogged === undefined ? '' : `, ${thousands(Math.max(0, answered - unlogged))} logged`;
-  const fleets = apis === undefined ? '' : `; ${apis} API, ${workers} worker`;
-  return (
-    `${(ms / 1_000).toFixed(0).padStart(4)} s  ${thousands(answered)} answered (${thousands(Math.round(rate))}/s), ` +
-    `${inFlight} in flight, ${failed} failed, ${waiting}${logged}${fleets}; ${happening}`
-  );
+  const logged =
+    unlogged === undefined
+      ? 'logged: nobody can say'
+      : `${thousands(Math.max(0, answered - unlogged))} logged, ${thousands(unlogged)} to log`;
+  const fleets = apis === undefined ? [] : [`${apis} API, ${workers} worker`];
+  const load = `${thousands(answered)} answered, ${thousands(Math.round(rate))}/s, ${failed} failed, ${inFlight} in flight`;
+  const seconds = (ms / 1_000).toFixed(0).padStart(4);
+  return [`${seconds} s  ${load}, ${happening}`, logged, ...fleets].join('; ');
 }
 
 /** Where everything is that was left running. */
