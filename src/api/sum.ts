@@ -5,8 +5,8 @@ export type ParsedSum =
   | { readonly ok: false; readonly faults: Fault[] };
 
 /**
- * Reads the text of a request body, and names every fault that {@link SumRequest} finds. By hand: a schema library takes over a second for a
- * megabyte of wrong numbers, and nobody else is served meanwhile.
+ * Reads the text of a request body, and names every fault that {@link SumRequest} finds. By hand: a schema library
+ * takes over a second for a megabyte of wrong numbers, and nobody else is served meanwhile.
  */
 export function parseSum(body: string): ParsedSum {
   let json: unknown;
