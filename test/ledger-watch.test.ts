@@ -12,6 +12,7 @@ import { type InfluxBucket, lineAt } from './influx-bucket.js';
 import { until } from './system/scene.js';
 import { useStores } from './use-stores.js';
 
+const UNACCOUNTED = 'tally_unaccounted_operations';
 const AUDITED = 'tally_audited_operations';
 const AGE = 'tally_oldest_unlogged_operation_age_seconds';
 const UNLOGGED = 'tally_unlogged_operations';
@@ -72,9 +73,12 @@ describe('the watch on the ledger', () => {
     await one.exports(AUDITED, 'missing');
     const found = ['accepted', 'logged', 'pending', 'missing', 'extra'];
     expect(await Promise.all(found.map((state) => one.exported(AUDITED, state)))).toEqual([2, 2, 0, 0, 0]);
-    expect([await one.exported(AGE), await one.exported(UNLOGGED)]).toEqual([0, 0]);
+    expect(await Promise.all([UNACCOUNTED, AGE, UNLOGGED].map((name) => one.exported(name)))).toEqual([
+      0, 0, 0,
+    ]);
     await ledger.addLogged([chunkOf(2)]); // and InfluxDB has it not
     await until(async () => (await one.exported(AUDITED, 'missing')) === 1);
+    expect(await one.exported(UNACCOUNTED)).toBe(1);
     await ledger.add(chunkOf(3), MINUTE);
     await postgres.sql`UPDATE chunks SET accepted_at = now() - interval '1 hour' WHERE seq = 3`;
     await until(async () => ((await one.exported(AGE)) ?? 0) >= 3_600);
@@ -96,6 +100,7 @@ describe('the watch on the ledger', () => {
     await one.exports(AUDITED, 'extra');
     await bucket.write([lineAt(9, { at: String(startedAt + 1n), name: 'other' })]);
     await until(async () => (await one.exported(AUDITED, 'extra')) === 1);
+    expect(await one.exported(UNACCOUNTED)).toBe(1);
   });
 
   test('is kept by one worker at a time, and the others export nothing', async () => {
@@ -118,6 +123,7 @@ describe('the watch on the ledger', () => {
     const [session] = await sessionsOf('watch');
     await postgres.sql`SELECT pg_terminate_backend(${session?.pid ?? 0})`;
     await until(async () => (await one.exported(AUDITED, 'missing')) === undefined);
+    expect(await one.exported(UNACCOUNTED)).toBeUndefined();
     expect(await one.exported(AGE)).toBeUndefined();
   });
 

@@ -60,6 +60,7 @@ export class LedgerWatch implements AsyncDisposable {
   readonly #postgres: Postgres;
   readonly #ledger: Ledger;
   readonly #stop = new AbortController();
+  readonly #unaccounted: ExportedGauge;
   readonly #audited: ExportedGauge<'state'>;
   readonly #oldestAge: ExportedGauge;
   readonly #unlogged: ExportedGauge;
@@ -72,9 +73,13 @@ export class LedgerWatch implements AsyncDisposable {
   constructor(options: LedgerWatchOptions) {
     const { url, application, registry, log } = options;
     this.#options = options;
+    this.#unaccounted = new ExportedGauge(registry, {
+      name: 'tally_unaccounted_operations',
+      help: 'Operations of the last hour that InfluxDB lacks or has beyond what was accepted. Must be 0.',
+    });
     this.#audited = new ExportedGauge(registry, {
       name: 'tally_audited_operations',
-      help: 'Operations of the last hour as an audit finds them: accepted, and of these logged, quarantined, dropped, pending, or missing, which must be 0; extra ones, which InfluxDB has beyond what was accepted, must be 0 too.',
+      help: 'Operations of the last hour as an audit finds them: accepted, and of these logged, quarantined, dropped, pending, or missing; and extra ones, which InfluxDB has beyond what was accepted.',
       labelNames: ['state'],
     });
     this.#oldestAge = new ExportedGauge(registry, {
@@ -136,7 +141,8 @@ export class LedgerWatch implements AsyncDisposable {
   #stepDown(): void {
     this.#leads = false;
     this.#rounds = 0;
-    for (const gauge of [this.#audited, this.#oldestAge, this.#unlogged, this.#quarantined]) gauge.hide();
+    for (const gauge of [this.#oldestAge, this.#unlogged, this.#quarantined]) gauge.hide();
+    this.#hideAudit();
   }
 
   async #refreshBacklog(): Promise<void> {
@@ -159,12 +165,18 @@ export class LedgerWatch implements AsyncDisposable {
       if (!this.#leads) return;
       for (const state of AUDITED) this.#audited.set(found[state], { state });
       const { missing, extra } = found;
+      this.#unaccounted.set(missing + extra);
       if (missing + extra > 0)
         this.#options.log.error({ missing, extra }, 'operations are unaccounted for; tally audit names them');
     } catch (error) {
-      this.#audited.hide();
+      this.#hideAudit();
       throw error;
     }
+  }
+
+  #hideAudit(): void {
+    this.#unaccounted.hide();
+    this.#audited.hide();
   }
 
   /** Of the last hour, or of as much of it as the stores keep. */
