@@ -9,6 +9,7 @@ import { draining } from './draining.js';
 import { influxAway } from './influx-away.js';
 import { redisFlushed, redisGone, workerKilled } from './recovery.js';
 import { toTable, writeResults, type Row } from './report.js';
+import { refusal } from './refusal.js';
 import { shutdown } from './shutdown.js';
 
 interface Group {
@@ -30,6 +31,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   'redis-flushed': { measures: 'FLUSHALL to all in InfluxDB', run: redisFlushed },
   'redis-gone': { measures: 'operations/s drained from the ledger alone', run: redisGone },
   audit: { measures: 'tally audit, one chunk missing', run: audit },
+  refusal: { measures: 'refusing the worst body ÷ by schema', run: refusal },
   shutdown: { measures: 'SIGTERM to exit of a worker', run: shutdown },
 };
 
