@@ -175,7 +175,7 @@ describe('the body of a request for a sum', () => {
 
   test('has each of as many faults as fit into a megabyte named', () => {
     const parsed = parseSum(`{"numbers":[${Array(349_000).fill('[]').join()}]}`);
-    const pointers = parsed.ok ? [] : parsed.faults.map((fault) => fault.pointer);
-    expect([pointers.length, pointers.at(-1)]).toEqual([349_000, '/numbers/348999']);
+    const faults = parsed.ok ? [] : parsed.faults;
+    expect([faults.length, faults.at(-1)?.pointer]).toEqual([349_000, '/numbers/348999']);
   });
 });
