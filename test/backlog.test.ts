@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { Backlog } from '../src/drill/backlog.js';
+import { Backlog } from '../src/drill/verdict/backlog.js';
 import { openPostgres, openRedis } from '../src/drill/stores/open-stores.js';
 import { Ledger } from '../src/shared/ledger.js';
 import { Lines } from '../src/shared/lines.js';

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import { createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { Balancer, type BalancerOptions } from '../src/drill/balancer.js';
-import { HttpConnection } from '../src/drill/http-connection.js';
+import { Balancer, type BalancerOptions } from '../src/drill/processes/balancer.js';
+import { HttpConnection } from '../src/drill/clients/http-connection.js';
 
 /** A server that answers with its name, and says on the same port whether it is ready. */
 class Backend {

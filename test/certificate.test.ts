@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeCertificate } from '../src/drill/self-signed.js';
+import { makeCertificate } from '../src/drill/processes/self-signed.js';
 import { CertificateWatch, readCertificate, type Certificate } from '../src/shared/certificate.js';
 import { ConfigurationError } from '../src/shared/configuration.js';
 import { DAY } from '../src/shared/duration.js';

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { once } from 'node:events';
 import { createServer as createNetServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { askOnce, Clients } from '../src/drill/clients.js';
-import { HttpConnection } from '../src/drill/http-connection.js';
-import { Random } from '../src/drill/random.js';
-import { RequestRecord } from '../src/drill/record.js';
+import { askOnce, Clients } from '../src/drill/clients/clients.js';
+import { HttpConnection } from '../src/drill/clients/http-connection.js';
+import { Random } from '../src/drill/clients/random.js';
+import { RequestRecord } from '../src/drill/clients/record.js';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, numbers: readonly number[]) => void;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { overruns, withLimits } from '../src/drill/endings.js';
-import type { Ended } from '../src/drill/fleet.js';
+import { overruns, withLimits } from '../src/drill/verdict/endings.js';
+import type { Ended } from '../src/drill/processes/fleet.js';
 
 const BEGAN = 1_000_000;
 

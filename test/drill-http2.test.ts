@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { constants, createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { askOnce, Clients, type Entrance } from '../src/drill/clients.js';
-import { Http2Client } from '../src/drill/http2-client.js';
-import { Random } from '../src/drill/random.js';
-import { RequestRecord } from '../src/drill/record.js';
-import { makeCertificate } from '../src/drill/self-signed.js';
+import { askOnce, Clients, type Entrance } from '../src/drill/clients/clients.js';
+import { Http2Client } from '../src/drill/clients/http2-client.js';
+import { Random } from '../src/drill/clients/random.js';
+import { RequestRecord } from '../src/drill/clients/record.js';
+import { makeCertificate } from '../src/drill/processes/self-signed.js';
 import type { Certificate } from '../src/shared/certificate.js';
 import { until } from './latch.js';
 

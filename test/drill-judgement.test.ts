@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import type { JudgedEnd } from '../src/drill/endings.js';
-import { judge, percentile, type Audited, type Evidence, type Excuse } from '../src/drill/judgement.js';
-import type { FailedRequest } from '../src/drill/record.js';
+import type { JudgedEnd } from '../src/drill/verdict/endings.js';
+import {
+  judge,
+  percentile,
+  type Audited,
+  type Evidence,
+  type Excuse,
+} from '../src/drill/verdict/judgement.js';
+import type { FailedRequest } from '../src/drill/clients/record.js';
 
 const acknowledged = new Map([
   ['1-a', 1],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { judgeCounted, type CountedEvidence } from '../src/drill/counted.js';
-import { readToolReport, runLoadTool } from '../src/drill/load-tool.js';
+import { judgeCounted, type CountedEvidence } from '../src/drill/verdict/counted.js';
+import { readToolReport, runLoadTool } from '../src/drill/clients/load-tool.js';
 
 describe('what a load tool writes is read:', () => {
   test('ab, which counts answers with another status among the complete ones', () => {

@@ -6,9 +6,9 @@ import { createServer as createSecureServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Balancer } from '../src/drill/balancer.js';
-import { Fleet } from '../src/drill/fleet.js';
-import { Load } from '../src/drill/load.js';
+import { Balancer } from '../src/drill/processes/balancer.js';
+import { Fleet } from '../src/drill/processes/fleet.js';
+import { Load } from '../src/drill/clients/load.js';
 import { MEASUREMENT } from '../src/shared/operation.js';
 import { openServers, Scene, type Servers } from './system/scene.js';
 

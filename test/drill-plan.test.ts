@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { EVENTS, eventNamed } from '../src/drill/events.js';
 import { DEFAULT_PLAN, eventsFor, readPlan } from '../src/drill/plan.js';
-import { Random } from '../src/drill/random.js';
-import { restingStores } from '../src/drill/resting-stores.js';
+import { Random } from '../src/drill/clients/random.js';
+import { restingStores } from '../src/drill/processes/resting-stores.js';
 
 const read = (text: string, seed = 1) => readPlan(text, new Random(seed));
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { DrillResult } from '../src/drill/drill.js';
-import { judge } from '../src/drill/judgement.js';
-import { RequestRecord } from '../src/drill/record.js';
-import { renderReport } from '../src/drill/report.js';
+import { judge } from '../src/drill/verdict/judgement.js';
+import { RequestRecord } from '../src/drill/clients/record.js';
+import { renderReport } from '../src/drill/report/report.js';
 
 const HOSTILE = '<img src="https://evil.example/x">&';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Fleet, type FleetOptions } from '../src/drill/fleet.js';
+import { Fleet, type FleetOptions } from '../src/drill/processes/fleet.js';
 
 /** Listens, says so, and ends on SIGTERM with a receipt. */
 const SCRIPT = `

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { climb } from '../src/drill/ladder.js';
-import { readLadder } from '../src/drill/rungs.js';
+import { climb } from '../src/drill/ladder/ladder.js';
+import { readLadder } from '../src/drill/ladder/rungs.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { DrillResult } from '../src/drill/drill.js';
-import { judge, type Evidence } from '../src/drill/judgement.js';
-import { describeLadder, faultsOf } from '../src/drill/ladder-words.js';
-import { chooseRungs, judgeRung } from '../src/drill/ladder.js';
-import { ofStrangers } from '../src/drill/peer-evidence.js';
+import { judge, type Evidence } from '../src/drill/verdict/judgement.js';
+import { describeLadder, faultsOf } from '../src/drill/ladder/ladder-words.js';
+import { chooseRungs, judgeRung } from '../src/drill/ladder/ladder.js';
+import { ofStrangers } from '../src/drill/ladder/peer-evidence.js';
 import type { Happened } from '../src/drill/perform.js';
 import { readPlan } from '../src/drill/plan.js';
-import { Random } from '../src/drill/random.js';
-import type { FailedRequest } from '../src/drill/record.js';
-import { readLadder, type Rung, type Weakness } from '../src/drill/rungs.js';
+import { Random } from '../src/drill/clients/random.js';
+import type { FailedRequest } from '../src/drill/clients/record.js';
+import { readLadder, type Rung, type Weakness } from '../src/drill/ladder/rungs.js';
 
 const ladder = readLadder();
 

@@ -17,7 +17,7 @@ import { InfluxBucket, openServer } from './influx-bucket.js';
 import { openLedger } from './ledger-database.js';
 import { StandIn } from './stand-in.js';
 import { until } from './system/scene.js';
-import { TcpProxy } from '../src/drill/tcp-proxy.js';
+import { TcpProxy } from '../src/drill/processes/tcp-proxy.js';
 
 const INSTANCE = 'host-1-ab12cd34';
 const FIRST_AT = 1_700_000_000_000_000_000n;

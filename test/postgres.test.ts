@@ -6,7 +6,7 @@ import type { Store } from '../src/drill/stores/store.js';
 import { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
 import { until } from './system/scene.js';
-import { TcpProxy } from '../src/drill/tcp-proxy.js';
+import { TcpProxy } from '../src/drill/processes/tcp-proxy.js';
 
 let server: Store;
 beforeAll(async () => {

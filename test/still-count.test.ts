@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { StillCount } from '../src/drill/still-count.js';
+import { StillCount } from '../src/drill/ladder/still-count.js';
 import { openRedis, openStores } from '../src/drill/stores/open-stores.js';
 import { InfluxBucket } from './influx-bucket.js';
 

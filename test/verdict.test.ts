@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { Load } from '../src/drill/load.js';
-import { judgeOperations } from '../src/drill/verdict.js';
+import { Load } from '../src/drill/clients/load.js';
+import { judgeOperations } from '../src/drill/verdict/verdict.js';
 
 const acknowledged = new Map([
   ['1-a', 1],

@@ -109,7 +109,7 @@ async function run(values: Values, terminal: Terminal): Promise<number> {
   // What a drill needs is of no use to the other commands.
   const [{ describePlan, PlanError }, { describeProgress, describeResult }] = await Promise.all([
     import('../drill/plan.js'),
-    import('../drill/words.js'),
+    import('../drill/report/words.js'),
   ]);
   if (values['plan'] === 'list') {
     terminal.print(...describePlan());
@@ -150,9 +150,9 @@ const onThisMachine: Way = async (values, { terminal: { env }, seed, screen, sig
     await Promise.all([
       import('../drill/drill.js'),
       import('../drill/plan.js'),
-      import('../drill/random.js'),
+      import('../drill/clients/random.js'),
       import('../drill/stores/open-stores.js'),
-      import('../drill/words.js'),
+      import('../drill/report/words.js'),
     ]);
   const options = {
     ...loadOptions(values),
@@ -243,7 +243,7 @@ function wholeNumber(name: string, value: Values[string], least: number): number
 
 async function writeReport(file: Values[string], result: DrillResult): Promise<void> {
   if (file === undefined) return;
-  const { renderReport } = await import('../drill/report.js');
+  const { renderReport } = await import('../drill/report/report.js');
   await writeFile(String(file), renderReport(result, titleOf(result)));
 }
 

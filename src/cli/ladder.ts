@@ -1,6 +1,6 @@
-import { chooseRungs, climb, type Climbed } from '../drill/ladder.js';
-import { describeLadder, describeRung, faultsOf } from '../drill/ladder-words.js';
-import { readLadder } from '../drill/rungs.js';
+import { chooseRungs, climb, type Climbed } from '../drill/ladder/ladder.js';
+import { describeLadder, describeRung, faultsOf } from '../drill/ladder/ladder-words.js';
+import { readLadder } from '../drill/ladder/rungs.js';
 import type { Terminal } from './command.js';
 import { drillDocument } from './drill-document.js';
 import { Screen } from './drill-screen.js';

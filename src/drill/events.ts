@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MINUTE } from '../shared/duration.js';
-import type { Fleet } from './fleet.js';
-import type { Excuse } from './judgement.js';
-import type { Networks } from './networks.js';
-import type { Random } from './random.js';
+import type { Fleet } from './processes/fleet.js';
+import type { Excuse } from './verdict/judgement.js';
+import type { Networks } from './processes/networks.js';
+import type { Random } from './clients/random.js';
 import type { StoreName, Store } from './stores/store.js';
-import type { Underway } from './underway.js';
+import type { Underway } from './verdict/underway.js';
 
 /** What events happen to. */
 export interface Scenery {

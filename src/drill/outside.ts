@@ -2,15 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { INFLUX_VARIABLES, readVariables } from '../shared/configuration.js';
 import { MINUTE, SECOND } from '../shared/duration.js';
 import { Influx } from '../shared/influx.js';
-import { askOnce, Clients, type Entrance } from './clients.js';
+import { askOnce, Clients, type Entrance } from './clients/clients.js';
 import type { DrillResult } from './drill.js';
-import { finalAudit } from './final-audit.js';
-import { judge } from './judgement.js';
-import { OwnOperations, resultsFrom } from './own-operations.js';
+import { finalAudit } from './verdict/final-audit.js';
+import { judge } from './verdict/judgement.js';
+import { OwnOperations, resultsFrom } from './clients/own-operations.js';
 import type { Happened } from './perform.js';
-import { Random } from './random.js';
-import { RequestRecord } from './record.js';
-import { runInShell } from './shell-command.js';
+import { Random } from './clients/random.js';
+import { RequestRecord } from './clients/record.js';
+import { runInShell } from './processes/shell-command.js';
 import { Watch, type Progress } from './watch.js';
 
 export interface OutsideOptions {

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
-import { LOGGED_MS } from './backlog.js';
-import type { BalancerOptions } from './balancer.js';
+import { LOGGED_MS } from './verdict/backlog.js';
+import type { BalancerOptions } from './processes/balancer.js';
 import { eventNamed, type Scenery } from './events.js';
-import { restingStores } from './resting-stores.js';
+import { restingStores } from './processes/resting-stores.js';
 import type { Step } from './plan.js';
 
 /** An event that happened. Times are milliseconds of the drill. */

@@ -1,5 +1,5 @@
 import { EVENTS, eventNamed } from './events.js';
-import type { Random } from './random.js';
+import type { Random } from './clients/random.js';
 import type { Store, StoreName } from './stores/store.js';
 
 /** Names of events that happen at the same time. */

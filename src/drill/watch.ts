@@ -1,10 +1,10 @@
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND } from '../shared/duration.js';
-import { LOGGED_MS } from './backlog.js';
-import type { Fleet } from './fleet.js';
-import type { RequestRecord } from './record.js';
-import type { Underway } from './underway.js';
+import { LOGGED_MS } from './verdict/backlog.js';
+import type { Fleet } from './processes/fleet.js';
+import type { RequestRecord } from './clients/record.js';
+import type { Underway } from './verdict/underway.js';
 
 const SAMPLE_MS = SECOND / 2;
 

@@ -1,4 +1,4 @@
-import { judgeOperations, type StoredOperation } from '../../src/drill/verdict.js';
+import { judgeOperations, type StoredOperation } from '../../src/drill/verdict/verdict.js';
 import { FIRST_SERIAL, type Failure, type RequestRecord } from './record.js';
 import type { Kill } from './watch.js';
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { StoredOperation } from '../../src/drill/verdict.js';
+import type { StoredOperation } from '../../src/drill/verdict/verdict.js';
 import { CHART } from './chart.js';
 import { attempt, run, say, until } from './commands.js';
 import { judge, type Findings } from './judge.js';
@@ -24,7 +24,7 @@ export interface Audit {
 /** Prints what InfluxDB holds, run by the worker's own Node with the worker's own variables. */
 const READ_OPERATIONS = `
   const at = (path) => import('/app/dist/' + path);
-  const { readOperations } = await at('drill/verdict.js');
+  const { readOperations } = await at('drill/verdict/verdict.js');
   const { Influx } = await at('shared/influx.js');
   const { INFLUX_VARIABLES, readVariables } = await at('shared/configuration.js');
   using influx = new Influx(readVariables(INFLUX_VARIABLES, process.env));

@@ -1,6 +1,6 @@
-import { runTally } from '../../src/drill/run-tally.js';
+import { runTally } from '../../src/drill/processes/run-tally.js';
 import { openInfluxDB1, openPostgres, openRedis } from '../../src/drill/stores/open-stores.js';
-import { TallyProcess } from '../../src/drill/tally-process.js';
+import { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { installSchemathesis, runSchemathesis } from './schemathesis.js';
 
 const HELP = `npm run test:contract -- [options of \`schemathesis run\`]

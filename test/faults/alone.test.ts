@@ -3,7 +3,7 @@ import { Arena } from './arena.js';
 import { FAULTS } from './faults.js';
 import { Judge } from './judge.js';
 import { full, generations, seed } from './options.js';
-import { Random } from '../../src/drill/random.js';
+import { Random } from '../../src/drill/clients/random.js';
 import { suffer } from './sequence.js';
 
 const CASES = FAULTS.filter(({ drawnOnly, takes }) => !drawnOnly && (full || !takes)).map(

@@ -3,11 +3,11 @@ import { MINUTE, SECOND } from '../../src/shared/duration.js';
 import { LEASE_MS } from '../../src/shared/ledger.js';
 import type { StoreName } from '../../src/drill/stores/store.js';
 import { sum, until } from '../system/scene.js';
-import type { TcpProxy } from '../../src/drill/tcp-proxy.js';
+import type { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
 import type { Arena } from './arena.js';
 import type { Refusal } from './influx-front.js';
 import type { Member } from './member.js';
-import type { Random } from '../../src/drill/random.js';
+import type { Random } from '../../src/drill/clients/random.js';
 
 type Part = 'api' | 'worker' | StoreName;
 

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Load } from '../../src/drill/load.js';
-import { judgeOperations, readOperations, type StoredOperation } from '../../src/drill/verdict.js';
+import type { Load } from '../../src/drill/clients/load.js';
+import { judgeOperations, readOperations, type StoredOperation } from '../../src/drill/verdict/verdict.js';
 import { SECOND } from '../../src/shared/duration.js';
 import { sum, until } from '../system/scene.js';
 import type { Arena } from './arena.js';

@@ -1,6 +1,6 @@
 import type { StoreName } from '../../src/drill/stores/store.js';
-import type { LogLine, TallyProcess } from '../../src/drill/tally-process.js';
-import { TcpProxy } from '../../src/drill/tcp-proxy.js';
+import type { LogLine, TallyProcess } from '../../src/drill/processes/tally-process.js';
+import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
 
 type Settings = Readonly<Record<string, string>>;
 

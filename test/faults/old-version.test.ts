@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readOperations } from '../../src/drill/verdict.js';
+import { readOperations } from '../../src/drill/verdict/verdict.js';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import { openServers, Scene, until, type Servers } from '../system/scene.js';
 import { generations } from './options.js';

@@ -3,7 +3,7 @@ import { Arena } from './arena.js';
 import type { Fault } from './faults.js';
 import { Judge } from './judge.js';
 import { generations, rounds, seed } from './options.js';
-import { Random } from '../../src/drill/random.js';
+import { Random } from '../../src/drill/clients/random.js';
 import { draw, suffer } from './sequence.js';
 
 /** Rounds that follow each other at once before everything is settled and checked. */

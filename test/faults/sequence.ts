@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Arena } from './arena.js';
 import { CATCHING_UP_MS, FAULTS, type Fault } from './faults.js';
-import type { Random } from '../../src/drill/random.js';
+import type { Random } from '../../src/drill/clients/random.js';
 
 const DRAWN = FAULTS.filter(({ takes }) => takes !== 'endless');
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TallyProcess } from '../../src/drill/tally-process.js';
+import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { openServers, Scene, sum, until, type Servers } from '../system/scene.js';
 import { asked, dashboard, metricsIn, prometheusConfig, rules } from './files.js';
 import { Prometheus, promtool } from './prometheus.js';

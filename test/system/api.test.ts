@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readOperations } from '../../src/drill/verdict.js';
-import type { TallyProcess } from '../../src/drill/tally-process.js';
-import { TcpProxy } from '../../src/drill/tcp-proxy.js';
+import { readOperations } from '../../src/drill/verdict/verdict.js';
+import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
+import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
 import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
 
 let servers: Servers;

@@ -2,8 +2,8 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
-import type { TallyProcess } from '../../src/drill/tally-process.js';
-import { TcpProxy } from '../../src/drill/tcp-proxy.js';
+import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
+import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
 import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
 
 let servers: Servers;

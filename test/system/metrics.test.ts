@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { TallyProcess } from '../../src/drill/tally-process.js';
-import { TcpProxy } from '../../src/drill/tcp-proxy.js';
+import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
+import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
 import { openServers, Scene, sum, until, type Servers } from './scene.js';
 
 let servers: Servers;

@@ -5,15 +5,15 @@ import { INFLUX_VARIABLES, readVariables } from '../../src/shared/configuration.
 import { countOperations } from '../../src/shared/counts.js';
 import { Influx, type InfluxConfig } from '../../src/shared/influx.js';
 import type { InfluxGeneration } from '../global-setup.js';
-import { Load } from '../../src/drill/load.js';
+import { Load } from '../../src/drill/clients/load.js';
 import { migrate } from '../../src/cli/migrations.js';
 import { openLog } from '../../src/shared/log.js';
 import { Postgres } from '../../src/shared/postgres.js';
 import { runSql } from '../../src/drill/stores/answers.js';
 import { openInfluxDB1, openInfluxDB2, openPostgres, openRedis } from '../../src/drill/stores/open-stores.js';
 import type { Store } from '../../src/drill/stores/store.js';
-import { TallyProcess } from '../../src/drill/tally-process.js';
-import { judgeOperations, readOperations, type Verdict } from '../../src/drill/verdict.js';
+import { TallyProcess } from '../../src/drill/processes/tally-process.js';
+import { judgeOperations, readOperations, type Verdict } from '../../src/drill/verdict/verdict.js';
 
 /** Real servers that the tests of one file share; each test gets a bucket and a queue of its own on them. */
 export interface Servers extends AsyncDisposable {

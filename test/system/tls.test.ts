@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Clients } from '../../src/drill/clients.js';
-import { DrillCertificate } from '../../src/drill/drill-certificate.js';
-import { Random } from '../../src/drill/random.js';
-import { RequestRecord } from '../../src/drill/record.js';
-import { makeCertificate } from '../../src/drill/self-signed.js';
-import type { TallyProcess } from '../../src/drill/tally-process.js';
+import { Clients } from '../../src/drill/clients/clients.js';
+import { DrillCertificate } from '../../src/drill/processes/drill-certificate.js';
+import { Random } from '../../src/drill/clients/random.js';
+import { RequestRecord } from '../../src/drill/clients/record.js';
+import { makeCertificate } from '../../src/drill/processes/self-signed.js';
+import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { Connection } from '../connection.js';
 import { Http2Client } from '../http2-client.js';
 import { openServers, Scene, until, type Servers } from './scene.js';

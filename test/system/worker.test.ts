@@ -2,7 +2,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, inject, test } from 'vitest';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
-import { TcpProxy } from '../../src/drill/tcp-proxy.js';
+import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
 import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
 
 describe.each(inject('influxGenerations'))('the worker on InfluxDB %s.x', (generation) => {

@@ -1,4 +1,4 @@
-import type { DrillResult } from './drill.js';
+import type { DrillResult } from '../drill.js';
 import { escape, plotsOf, renderPlot, type Plot } from './plots.js';
 import { eventRows, factsOf, operationRows, requestRows, type Row } from './words.js';
 

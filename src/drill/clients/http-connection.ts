@@ -1,6 +1,6 @@
 import { connect as connectPlainly, isIP, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
-import { SECOND } from '../shared/duration.js';
+import { SECOND } from '../../shared/duration.js';
 
 /** What came of one request; `broken` says what was seen of the connection's end. */
 export type Reply =

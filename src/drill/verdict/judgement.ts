@@ -1,6 +1,6 @@
-import type { Audit } from '../shared/audit.js';
+import type { Audit } from '../../shared/audit.js';
 import { endingFaults, type JudgedEnd } from './endings.js';
-import type { FailedRequest } from './record.js';
+import type { FailedRequest } from '../clients/record.js';
 import { judgeOperations, type StoredOperation } from './verdict.js';
 
 /** Why a request may fail; times are milliseconds of the drill. */

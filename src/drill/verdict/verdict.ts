@@ -1,5 +1,5 @@
-import type { Influx, Series } from '../shared/influx.js';
-import { MEASUREMENT, operationId } from '../shared/operation.js';
+import type { Influx, Series } from '../../shared/influx.js';
+import { MEASUREMENT, operationId } from '../../shared/operation.js';
 
 /** Operations by what the stores say of them; all but the first two must be 0. */
 export interface Verdict {

@@ -1,5 +1,5 @@
 import { TcpProxy } from './tcp-proxy.js';
-import type { StoreName } from './stores/store.js';
+import type { StoreName } from '../stores/store.js';
 
 const VARIABLES = { redis: 'REDIS_URL', postgres: 'DATABASE_URL', influxdb: 'INFLUX_URL' } as const;
 

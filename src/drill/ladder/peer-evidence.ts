@@ -1,4 +1,4 @@
-import type { Evidence } from './judgement.js';
+import type { Evidence } from '../verdict/judgement.js';
 
 /**
  * What a drill has seen of programs other than Tally. The ids that they answer with are not in what they store, but every

@@ -1,5 +1,5 @@
-import type { Evidence } from './judgement.js';
-import type { Underway } from './underway.js';
+import type { Evidence } from '../verdict/judgement.js';
+import type { Underway } from '../verdict/underway.js';
 
 type Settings = Readonly<Record<string, string>>;
 

@@ -1,6 +1,6 @@
 import { auditFaults, type Evidence, type Judgement } from './judgement.js';
 import { endingFaults } from './endings.js';
-import type { ToolReport } from './load-tool.js';
+import type { ToolReport } from '../clients/load-tool.js';
 
 /** What a drill knows whose load comes from a tool: numbers, and no ids. */
 export interface CountedEvidence extends Pick<Evidence, 'ended' | 'audit' | 'fresh'> {

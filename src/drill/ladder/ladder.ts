@@ -1,9 +1,9 @@
-import { SECOND } from '../shared/duration.js';
-import { drill, type DrillOptions, type DrillResult } from './drill.js';
-import { PlanError, readPlan } from './plan.js';
-import { Random } from './random.js';
+import { SECOND } from '../../shared/duration.js';
+import { drill, type DrillOptions, type DrillResult } from '../drill.js';
+import { PlanError, readPlan } from '../plan.js';
+import { Random } from '../clients/random.js';
 import type { Rung, Weakness } from './rungs.js';
-import { openStores } from './stores/open-stores.js';
+import { openStores } from '../stores/open-stores.js';
 
 type Taken =
   'apis' | 'workers' | 'connections' | 'seed' | 'probeMs' | 'lagMs' | 'signal' | 'say' | 'onProgress';

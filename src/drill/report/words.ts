@@ -1,8 +1,8 @@
-import type { DrillResult, Running } from './drill.js';
-import type { Progress } from './watch.js';
-import type { Ended } from './fleet.js';
-import { percentile, type Audited } from './judgement.js';
-import type { Happened } from './perform.js';
+import type { DrillResult, Running } from '../drill.js';
+import type { Progress } from '../watch.js';
+import type { Ended } from '../processes/fleet.js';
+import { percentile, type Audited } from '../verdict/judgement.js';
+import type { Happened } from '../perform.js';
 
 /** A line of a table; a bad one says that something does not hold. */
 export interface Row {

@@ -1,5 +1,5 @@
-import type { Certificate } from '../shared/certificate.js';
-import { DAY, MINUTE } from '../shared/duration.js';
+import type { Certificate } from '../../shared/certificate.js';
+import { DAY, MINUTE } from '../../shared/duration.js';
 
 /** Certificates of a process that runs now have these names. */
 const LOOPBACK = [

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** The command as it was built, wherever this file itself runs from. */
-const TALLY = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const TALLY = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
 /**
  * Runs a command of `tally` as a user would. Resolves with its words.

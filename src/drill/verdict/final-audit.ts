@@ -1,8 +1,8 @@
-import { audit, type Audit } from '../shared/audit.js';
-import { INFLUX_VARIABLES, LEDGER_VARIABLES, readVariables } from '../shared/configuration.js';
-import { Influx } from '../shared/influx.js';
-import { openLog } from '../shared/log.js';
-import { Postgres } from '../shared/postgres.js';
+import { audit, type Audit } from '../../shared/audit.js';
+import { INFLUX_VARIABLES, LEDGER_VARIABLES, readVariables } from '../../shared/configuration.js';
+import { Influx } from '../../shared/influx.js';
+import { openLog } from '../../shared/log.js';
+import { Postgres } from '../../shared/postgres.js';
 
 /** What `tally audit` says of the stores in this environment, for so long back. */
 export async function finalAudit(env: NodeJS.ProcessEnv, sinceMs: number): Promise<Audit> {

@@ -1,6 +1,6 @@
-import type { DrillResult } from './drill.js';
-import { percentile } from './judgement.js';
-import type { Happened } from './perform.js';
+import type { DrillResult } from '../drill.js';
+import { percentile } from '../verdict/judgement.js';
+import type { Happened } from '../perform.js';
 
 type Points = readonly (readonly [ms: number, value: number | undefined])[];
 

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
-import { withDeadline } from '../shared/deadline.js';
-import { MINUTE, SECOND } from '../shared/duration.js';
-import { FailFastQueue } from '../shared/fail-fast-queue.js';
-import { openLog } from '../shared/log.js';
-import { shardOf } from '../shared/queue-shards.js';
-import { Postgres } from '../shared/postgres.js';
+import { withDeadline } from '../../shared/deadline.js';
+import { MINUTE, SECOND } from '../../shared/duration.js';
+import { FailFastQueue } from '../../shared/fail-fast-queue.js';
+import { openLog } from '../../shared/log.js';
+import { shardOf } from '../../shared/queue-shards.js';
+import { Postgres } from '../../shared/postgres.js';
 
 /** Operations by how long they took from their acceptance to the mark that they are logged, in whole milliseconds. */
 export type LogTimes = readonly { readonly ms: number; readonly operations: number }[];

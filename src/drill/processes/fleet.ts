@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SECOND } from '../shared/duration.js';
-import type { Random } from './random.js';
-import { freePort } from './stores/free-port.js';
+import { SECOND } from '../../shared/duration.js';
+import type { Random } from '../clients/random.js';
+import { freePort } from '../stores/free-port.js';
 import { TallyProcess, type Ending } from './tally-process.js';
 
 /** A process that has ended, and why. */

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { MINUTE, SECOND } from '../shared/duration.js';
-import type { Influx } from '../shared/influx.js';
+import { MINUTE, SECOND } from '../../shared/duration.js';
+import type { Influx } from '../../shared/influx.js';
 import type { Random } from './random.js';
 import type { RequestRecord } from './record.js';
-import { countByInstance, readOperations, type StoredOperation } from './verdict.js';
+import { countByInstance, readOperations, type StoredOperation } from '../verdict/verdict.js';
 
 /** A drill asks for so many results at the most: above them begin another drill's. */
 const MOST_REQUESTS = 2 ** 24;

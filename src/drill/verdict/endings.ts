@@ -1,7 +1,7 @@
-import { MINUTE, SECOND } from '../shared/duration.js';
-import type { Ended } from './fleet.js';
-import type { RequestRecord } from './record.js';
-import type { Progress } from './watch.js';
+import { MINUTE, SECOND } from '../../shared/duration.js';
+import type { Ended } from '../processes/fleet.js';
+import type { RequestRecord } from '../clients/record.js';
+import type { Progress } from '../watch.js';
 
 /** A process that has ended, and how long it may have taken; `undefined` where nothing is promised. */
 export interface JudgedEnd extends Ended {

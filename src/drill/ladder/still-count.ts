@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import { INFLUX_VARIABLES, readVariables } from '../shared/configuration.js';
-import { countOperations } from '../shared/counts.js';
-import { Influx } from '../shared/influx.js';
-import { openLog } from '../shared/log.js';
-import { closeRedis, openRedis } from '../shared/redis.js';
-import type { LogTimes } from './backlog.js';
-import type { Underway } from './underway.js';
+import { INFLUX_VARIABLES, readVariables } from '../../shared/configuration.js';
+import { countOperations } from '../../shared/counts.js';
+import { Influx } from '../../shared/influx.js';
+import { openLog } from '../../shared/log.js';
+import { closeRedis, openRedis } from '../../shared/redis.js';
+import type { LogTimes } from '../verdict/backlog.js';
+import type { Underway } from '../verdict/underway.js';
 
 /** A BullMQ queue by its name and the prefix of its keys. */
 export interface QueueAddress {

@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SECOND } from '../shared/duration.js';
+import { SECOND } from '../../shared/duration.js';
 
 /** Where a process takes connections, and where it says whether it is ready; both on the loopback address. */
 export interface Endpoint {

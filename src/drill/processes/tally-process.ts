@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { withDeadline } from '../shared/deadline.js';
-import { SECOND } from '../shared/duration.js';
+import { withDeadline } from '../../shared/deadline.js';
+import { SECOND } from '../../shared/duration.js';
 
 /** A line of a process's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string };
@@ -48,7 +48,7 @@ export class TallyProcess implements AsyncDisposable {
   private constructor({ kind, env, program }: TallyProcessOptions) {
     this.kind = kind;
     this.#env = env;
-    const main = fileURLToPath(new URL(`../../dist/${kind}/main.js`, import.meta.url));
+    const main = fileURLToPath(new URL(`../../../dist/${kind}/main.js`, import.meta.url));
     const ports = { HOST: '127.0.0.1', ADMIN_PORT: '0', ...(kind === 'api' && { PORT: '0' }) };
     this.#child = spawn(process.execPath, program ?? [main], {
       env: { PATH: process.env['PATH'], ...ports, ...env },

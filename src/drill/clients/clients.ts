@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SECOND } from '../shared/duration.js';
+import { SECOND } from '../../shared/duration.js';
 import { HttpConnection, type Reply, type Target } from './http-connection.js';
 import { Http2Client } from './http2-client.js';
 import type { Random } from './random.js';

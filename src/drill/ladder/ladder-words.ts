@@ -1,6 +1,6 @@
 import { slowestRecoveryMs, type Climbed } from './ladder.js';
 import type { Weakness } from './rungs.js';
-import type { Progress } from './watch.js';
+import type { Progress } from '../watch.js';
 
 const HEAD = ['', 'rung', 'requests', 'failed', 'lost', 'twice', 'logged after', 'must show'];
 

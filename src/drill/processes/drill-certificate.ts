@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CertificateFiles } from '../shared/certificate.js';
+import type { CertificateFiles } from '../../shared/certificate.js';
 import { makeCertificate } from './self-signed.js';
-import { TemporaryFolder } from './stores/temporary-folder.js';
+import { TemporaryFolder } from '../stores/temporary-folder.js';
 
 /** A certificate of a drill's own, in files for its API processes that do not outlive it. */
 export class DrillCertificate implements AsyncDisposable {

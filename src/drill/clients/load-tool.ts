@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runInShell } from './shell-command.js';
+import { runInShell } from '../processes/shell-command.js';
 
 /** What a load tool says of its requests. */
 export interface ToolReport {

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SECOND } from '../shared/duration.js';
+import { SECOND } from '../../shared/duration.js';
 
 /** How a request ended: answered with an id, refused with a status, broken, or never answered. */
 type Outcome =

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Redis } from 'ioredis';
-import { SECOND } from '../shared/duration.js';
-import { QUEUE_NAME } from '../shared/operation-queue.js';
+import { SECOND } from '../../shared/duration.js';
+import { QUEUE_NAME } from '../../shared/operation-queue.js';
 import type { Changes } from './changes.js';
 import { ofStrangers } from './peer-evidence.js';
-import { PlanError } from './plan.js';
+import { PlanError } from '../plan.js';
 import { StillCount, type QueueAddress } from './still-count.js';
-import type { Stores } from './stores/open-stores.js';
+import type { Stores } from '../stores/open-stores.js';
 
 /** What a drill can see go wrong: requests fail, operations are lost, are counted twice, or come back late. */
 export type Weakness = 'failed' | 'lost' | 'twice' | 'slow';
@@ -41,7 +41,7 @@ const DEPLOY = { plan: 'roll', durationMs: 8 * SECOND };
 /** Twice the longest batch of a drill, and time to write it. */
 const STILL_MS = 2_500;
 
-const FOLDER = new URL('../../bench/ladder/', import.meta.url);
+const FOLDER = new URL('../../../bench/ladder/', import.meta.url);
 
 /**
  * The ladder, from the bottom to Tally, and Tally with one protection at a time taken away from outside.
