@@ -3,7 +3,12 @@ import { MINUTE, SECOND } from '../../shared/duration.js';
 import type { Influx } from '../../shared/influx.js';
 import type { Random } from './random.js';
 import type { RequestRecord } from './record.js';
-import { countByInstance, readOperations, type StoredOperation } from '../verdict/verdict.js';
+import {
+  countByInstance,
+  judgeOperations,
+  readOperations,
+  type StoredOperation,
+} from '../verdict/verdict.js';
 
 /** A drill asks for so many results at the most: above them begin another drill's. */
 const MOST_REQUESTS = 2 ** 24;
@@ -45,14 +50,19 @@ export class OwnOperations {
     return this.#unlogged;
   }
 
-  /** Resolves when as many are stored as were acknowledged; `false` when that takes too long. */
+  /** Resolves when all that was acknowledged is stored; `false` when that takes too long. */
   async loggedUntil(_unixMs: number, patienceMs: number, signal?: AbortSignal): Promise<boolean> {
     for (const deadline = Date.now() + patienceMs; Date.now() < deadline;) {
       this.#looked = -Infinity;
-      if ((await this.unlogged()) === 0) return true;
+      // What was stored and never answered may be as many as are still missing: only the ids can tell.
+      if ((await this.unlogged()) === 0 && (await this.#lost()) === 0) return true;
       await delay(SECOND, undefined, signal ? { signal } : {});
     }
     return false;
+  }
+
+  async #lost(): Promise<number> {
+    return judgeOperations(this.#record.acknowledged, await this.read()).lost;
   }
 
   /**
