@@ -14,10 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-function open(port?: number): Postgres {
+function open(port?: number, connections = 1): Postgres {
   const url = new URL(server.url);
   if (port !== undefined) url.port = String(port);
-  return new Postgres({ url: url.href, application: 'test', log: quiet, connections: 1 });
+  return new Postgres({ url: url.href, application: 'test', log: quiet, connections });
 }
 
 test('a Postgres that is away is said to be so at once, and found again when it is back', async () => {
@@ -45,6 +45,20 @@ test('a stalled connection is given up by a reset, and the next statement has a 
   await stalled;
   proxy.resume();
   await postgres.ping();
+});
+
+test("what ended a connection is nobody else's error after a ping", async () => {
+  await using postgres = open(undefined, 2);
+  await using direct = open();
+  const end = () => direct.sql`
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'`;
+  let ended = 0;
+  const sleeping = [1, 2].map(() => expect(postgres.sql`SELECT pg_sleep(60)`.execute()).rejects.toThrow());
+  await until(async () => (ended += (await end()).length) === 2);
+  await Promise.all(sleeping);
+  await postgres.ping();
+  const asked = [1, 2].map((n) => postgres.sql<{ n: number }[]>`SELECT ${n}::integer AS n`);
+  expect((await Promise.all(asked)).map(([row]) => row?.n)).toEqual([1, 2]);
 });
 
 test('closing ends also while a statement hangs', async () => {

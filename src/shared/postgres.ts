@@ -34,10 +34,12 @@ export interface PostgresOptions {
 export class Postgres implements AsyncDisposable {
   /** Statements as tagged templates; they reject at once while nothing listens at the address. */
   readonly sql: Sql;
+  readonly #connections: number;
   readonly #sockets = new Set<Socket>();
   readonly #onClose: () => void;
 
   constructor({ url, application, log, connections = 4, onClose = () => undefined }: PostgresOptions) {
+    this.#connections = connections;
     this.#onClose = onClose;
     const options = {
       max: connections,
@@ -54,7 +56,12 @@ export class Postgres implements AsyncDisposable {
     this.sql = postgres(url, options);
   }
 
+  /**
+   * Resolves when Postgres answers. Every connection is asked before: the library answers the first statement after a
+   * broken connection with the error that broke it, however long ago that was.
+   */
   async ping(): Promise<void> {
+    await Promise.allSettled(Array.from({ length: this.#connections }, () => this.sql`SELECT 1`));
     await this.sql`SELECT 1`;
   }
 
