@@ -17,7 +17,7 @@ export function parseLine(line: string): Point {
   const reader = new Reader(line);
   const measurement = reader.until(', ');
   const tags: Record<string, string> = {};
-  while (reader.skip(',')) {
+  while (reader.takeIf(',')) {
     const key = reader.until('=');
     reader.expect('=');
     if (key in tags) throw new Error(`tag ${key} twice`);
@@ -29,8 +29,8 @@ export function parseLine(line: string): Point {
     const key = reader.until('=');
     reader.expect('=');
     if (key in fields) throw new Error(`field ${key} twice`);
-    fields[key] = reader.skip('"') ? reader.quoted() : reader.bare();
-  } while (reader.skip(','));
+    fields[key] = reader.takeIf('"') ? reader.quoted() : reader.bare();
+  } while (reader.takeIf(','));
   reader.expect(' ');
   return { measurement, tags, fields, timestamp: reader.digits() };
 }
@@ -76,14 +76,14 @@ class Reader {
     return this.#take(this.#rest.length);
   }
 
-  skip(character: string): boolean {
+  takeIf(character: string): boolean {
     const found = this.#next === character;
     if (found) this.#take(1);
     return found;
   }
 
   expect(character: string): void {
-    if (!this.skip(character)) throw new Error(`expected "${character}" before "${this.#rest}"`);
+    if (!this.takeIf(character)) throw new Error(`expected "${character}" before "${this.#rest}"`);
   }
 
   get #next(): string {

@@ -271,9 +271,11 @@ describe('an HTTP/2 connection', () => {
   });
 
   test('is not idle while an answer is being made', async () => {
-    const client = await openHttp2(await limited({ idleMs: 20 }));
+    const limitedPort = await limited({ idleMs: 20 });
+    const client = await openHttp2(limitedPort);
     const answer = client.ask('/slow');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const idle = await openHttp2(limitedPort);
+    await idle.closed;
     expect(client.goneAfter).toEqual([]);
     slow.resolve();
     expect(await answer).toMatchObject({ text: 'slow' });
