@@ -8,7 +8,8 @@ const SCRIPT = `
   const server = createServer((request, response) => response.end());
   server.listen(Number(process.env.PORT), '127.0.0.1', () => {
     const { port } = server.address();
-    say({ msg: 'ready', instance: 'script-' + process.pid, port, adminPort: port });
+    const release = process.env.TALLY_COMMIT;
+    say({ msg: 'ready', instance: 'script-' + process.pid, port, adminPort: port, release });
   });
   process.once('SIGTERM', () => {
     say({ msg: 'receipt', unaccounted: 0 });
@@ -25,19 +26,23 @@ async function rollOf(options: Partial<FleetOptions>) {
     onStart: ({ log }) => void readyAtStart.push(log.some(({ msg }) => msg === 'ready')),
     ...options,
   });
-  const names = [fleet.running[0]?.instance];
+  const seen = () => ({
+    name: fleet.running[0]?.instance,
+    release: fleet.running[0]?.log.at(-1)?.['release'],
+  });
+  const before = seen();
   await fleet.roll();
-  names.push(fleet.running[0]?.instance);
-  return { names, readyAtStart, ended: [...fleet.ended] };
+  return { before, after: seen(), readyAtStart, ended: [...fleet.ended] };
 }
 
 describe('a fleet of another program', () => {
   test('is rolled as one of Tally is: a new process is ready, then the old one is asked to end', async () => {
-    const { names, readyAtStart, ended } = await rollOf({});
-    expect(names[0]).toMatch(/^script-/);
-    expect(names[1]).not.toBe(names[0]);
+    const { before, after, readyAtStart, ended } = await rollOf({});
+    expect(before).toEqual({ name: expect.stringMatching(/^script-/) as string, release: 'release-1' });
+    expect(after).toEqual({ name: expect.stringMatching(/^script-/) as string, release: 'release-2' });
+    expect(after.name).not.toBe(before.name);
     expect(readyAtStart).toEqual([true, true]);
-    expect(ended).toMatchObject([{ instance: names[0], why: 'asked', ending: { code: 0, signal: null } }]);
+    expect(ended).toMatchObject([{ instance: before.name, why: 'asked', ending: { code: 0, signal: null } }]);
     expect(ended[0]?.ending.receipt).toMatchObject({ unaccounted: 0 });
   });
 

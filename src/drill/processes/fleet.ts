@@ -53,6 +53,8 @@ export class Fleet implements AsyncDisposable {
   readonly #all = new Set<TallyProcess>();
   readonly #leaving = new Map<TallyProcess, { readonly why: 'asked' | 'killed'; readonly from: number }>();
   #replicas: number;
+  /** Rises with each rolling update; processes show it as the commit that they were built from. */
+  #release = 1;
   #turn: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
@@ -83,9 +85,10 @@ export class Fleet implements AsyncDisposable {
     return this.#replicas;
   }
 
-  /** A rolling update: a new process becomes ready, then an old one goes, until none of the old is left. */
+  /** A rolling update to the next release: a new process becomes ready, then an old one goes, until none of the old is left. */
   roll(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#release += 1;
       const leaving: Promise<void>[] = [];
       for (const old of this.running) {
         await this.#start(this.#options.minReadyMs);
@@ -132,7 +135,9 @@ export class Fleet implements AsyncDisposable {
 
   async #start(minReadyMs: number): Promise<void> {
     const { unprobed, onStart } = this.#options;
-    const process = await (unprobed ? this.#launch() : TallyProcess.start(this.#options));
+    const process = await (unprobed
+      ? this.#launch()
+      : TallyProcess.start({ ...this.#options, env: this.#env }));
     this.#all.add(process);
     if (this.#disposed) return this.#end(process);
     void this.#follow(process);
@@ -145,7 +150,11 @@ export class Fleet implements AsyncDisposable {
 
   async #launch(): Promise<TallyProcess> {
     const [PORT, ADMIN_PORT] = [String(await freePort()), String(await freePort())];
-    return TallyProcess.launch({ ...this.#options, env: { ...this.#options.env, PORT, ADMIN_PORT } });
+    return TallyProcess.launch({ ...this.#options, env: { ...this.#env, PORT, ADMIN_PORT } });
+  }
+
+  get #env(): FleetOptions['env'] {
+    return { ...this.#options.env, TALLY_COMMIT: `release-${this.#release}` };
   }
 
   async #leave(process: TallyProcess): Promise<void> {
