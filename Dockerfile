@@ -8,6 +8,7 @@ COPY package.json package-lock.json ./
 FROM base AS build
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build-page.mjs scripts/
 COPY src src
 RUN npm run build && rm -f dist/.tsbuildinfo && chmod +x dist/cli/main.js
 

@@ -22,3 +22,4 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(`${root}/pa
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 run(process.execPath, [`${root}/node_modules/typescript/bin/tsc`, '-p', `${root}/tsconfig.build.json`]);
+run(process.execPath, [`${root}/scripts/build-page.mjs`]);

@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import { openInfluxDB1, openInfluxDB2, openPostgres, openRedis } from '../src/drill/stores/open-stores.js';
 import { StoreError, type Store } from '../src/drill/stores/store.js';
+import { installChromium } from './browser/install-chromium.js';
 import { installPrometheus } from './observe/install-prometheus.js';
 
 /** The lines of InfluxDB that the tests run on: those that this machine has, and in CI both or none at all. */
@@ -19,6 +20,7 @@ export default async function findServers({ provide }: TestProject): Promise<voi
   await (await openRedis({ report: say }))[Symbol.asyncDispose]();
   await (await openPostgres({ report: say }))[Symbol.asyncDispose]();
   await installPrometheus(say);
+  await installChromium(say);
   const generations: InfluxGeneration[] = [];
   if (await opens(openInfluxDB1)) generations.push(1);
   if (await opens(openInfluxDB2)) generations.push(2);

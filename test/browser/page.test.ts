@@ -1,0 +1,162 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../system/scene.js';
+import { openBrowser, visit } from './browser.js';
+import { instance, point, Telling } from './telling.js';
+
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
+/** Whatever of it ran would end in an error or a change of the title. */
+const HOSTILE = `"><img src=x onerror="document.title='run'"><script>document.title='run'</script>`;
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+afterAll(() => browser.close());
+
+describe('what is told', () => {
+  test('is shown as text and runs nothing, whatever it is', async () => {
+    await using telling = await Telling.open({
+      state: {
+        at: Date.now(),
+        servedBy: HOSTILE,
+        totals: null,
+        audit: null,
+        completeAt: null,
+        instances: [instance(HOSTILE, { version: HOSTILE, commit: HOSTILE })],
+        away: [HOSTILE],
+      },
+      quarantine: {
+        total: 1,
+        lines: [
+          {
+            id: 1,
+            chunk: HOSTILE,
+            line: HOSTILE,
+            reason: HOSTILE,
+            status: 400,
+            refusedAt: new Date().toISOString(),
+          },
+        ],
+      },
+    });
+    const { page, faults } = await visit(browser, telling.port);
+    await page.locator('.refused .reason').waitFor();
+    expect(await page.locator('.refused .reason').textContent()).toBe(HOSTILE);
+    expect(await page.locator('.refused code').textContent()).toBe(HOSTILE);
+    expect(await page.locator('tbody .who b').textContent()).toBe(HOSTILE);
+    expect(await page.locator('.away').textContent()).toBe(`Away: ${HOSTILE}`);
+    expect(await page.locator('.top').textContent()).toContain(HOSTILE);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(await page.locator('script').count()).toBe(1);
+    expect(await page.title()).toBe('Tally, live');
+    expect(await page.context().cookies()).toEqual([]);
+    expect(faults).toEqual([]);
+  });
+
+  test('is marked as not live when nothing comes any more, and live again when it does', async () => {
+    const telling = await Telling.open();
+    const { page } = await visit(browser, telling.port);
+    await page.locator('body[data-stream=live]').waitFor();
+    await telling[Symbol.asyncDispose]();
+    await page.locator('body[data-stream=away]').waitFor();
+    expect(await page.locator('.stream').textContent()).toMatch(/^▲ No data: all below is of \d\d:\d\d:\d\d/);
+  });
+
+  test('comes from the next server as soon as one says that it drains', async () => {
+    await using telling = await Telling.open();
+    const { page } = await visit(browser, telling.port);
+    await page.locator('body[data-stream=live]').waitFor();
+    telling.tell('moving', {});
+    await until(() => telling.asked === 2 && telling.streams === 1);
+    expect(await page.locator('.stream').textContent()).toBe('● Live');
+  });
+
+  test('missing operations are red, and none are green', async () => {
+    const audit = {
+      at: Date.now(),
+      balanced: true,
+      accepted: 5,
+      logged: 5,
+      quarantined: 0,
+      dropped: 0,
+      pending: 0,
+    };
+    const totals = { at: Date.now(), accepted: 5, logged: 5, quarantined: 0, dropped: 0, pending: 0 };
+    const state = {
+      ...{ at: Date.now(), servedBy: 'told', completeAt: Date.now(), instances: [], away: [] },
+      totals: { ...totals, oldestPendingSeconds: 0 },
+    };
+    await using telling = await Telling.open({
+      state: { ...state, audit: { ...audit, missing: 0, extra: 0 } },
+    });
+    const { page } = await visit(browser, telling.port);
+    await page.locator('.missing[data-state=good]').waitFor();
+    expect(await page.locator('.missing .value').textContent()).toBe('0');
+    expect(await page.locator('.totals .verdict').textContent()).toMatch(
+      /^Everything accepted is logged, as of /,
+    );
+    telling.tell('state', {
+      ...state,
+      audit: { ...audit, balanced: false, logged: 2, missing: 3, extra: 0 },
+    });
+    await page.locator('.missing[data-state=bad]').waitFor();
+    expect(await page.locator('.missing .value').textContent()).toBe('3');
+    expect(await page.locator('.totals .verdict').textContent()).toMatch(/3 operations missing/);
+  });
+});
+
+describe('the page', () => {
+  test('has everything within the width of a phone, however long the names are', async () => {
+    const long = `tally-api-7d9f8b6c5d-x2x4q-${'abcdefgh'.repeat(8)}`;
+    const at = Date.now();
+    await using telling = await Telling.open({
+      crash: true,
+      points: Array.from({ length: 300 }, (_, second) => point(at - second * 1_000, { answered: 123_456 })),
+      state: {
+        ...{ at, servedBy: long, audit: null, completeAt: at, away: ['queue', 'ledger', 'influxdb'] },
+        totals: {
+          ...{ at, accepted: 123_456_789, logged: 123_456_789, quarantined: 123_456, dropped: 9_999_999 },
+          ...{ pending: 123_456_789, oldestPendingSeconds: 86_400 },
+        },
+        instances: [instance(long, { accepted: 123_456_789, refused: 123_456, commit: long })],
+      },
+      quarantine: {
+        total: 1,
+        lines: [
+          {
+            id: 1,
+            chunk: long,
+            line: long.repeat(20),
+            reason: long,
+            status: 400,
+            refusedAt: new Date(at).toISOString(),
+          },
+        ],
+      },
+    });
+    const { page, faults } = await visit(browser, telling.port, PHONE);
+    await page.locator('.refused .reason').waitFor();
+    const width = await page.evaluate<number>('document.documentElement.scrollWidth');
+    expect(width).toBe(PHONE.viewport.width);
+    const scrolled = `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.scroll'))`;
+    expect(await page.evaluate<number>(scrolled)).toBe(0);
+    expect(faults).toEqual([]);
+  });
+
+  test('stops asking when told to, and goes on when told to', async () => {
+    await using telling = await Telling.open();
+    const { page } = await visit(browser, telling.port);
+    const answers = async () =>
+      Number(await page.locator('.outside .legend li', { hasText: '1.2.3' }).locator('b').textContent());
+    await until(
+      async () => (await page.locator('.outside .legend li').count()) === 3 && (await answers()) > 4,
+    );
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('Paused', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Go on' }).click();
+    const before = await answers();
+    await until(async () => (await answers()) > before);
+  });
+});
