@@ -19,7 +19,7 @@ interface Row {
 export function instances(versions: Versions): Panel<LiveState> {
   const rows = new Map<string, Row>();
   const body = element('tbody');
-  const heads = ['State', 'Instance', 'Operations', 'Last seen'];
+  const heads = ['State', 'Instance', 'Operations'];
   const head = element('tr', {}, ...heads.map((name) => element('th', { scope: 'col' }, name)));
   const table = element('table', {}, element('thead', {}, head), body);
 
@@ -44,22 +44,30 @@ export function instances(versions: Versions): Panel<LiveState> {
 }
 
 function newRow(name: string, versions: Versions): Row {
-  const state = element('td', { class: 'state' });
+  const state = element('b');
+  const seen = element('span', { class: 'small-print' });
   const dot = element('i', { class: 'swatch block' });
   const about = element('span', { class: 'small-print' });
-  const operations = element('td', { class: 'number' });
-  const seen = element('td', { class: 'number' });
-  const who = element('td', { class: 'who' }, element('b', {}, name), element('br'), dot, about);
-  const root = element('tr', {}, state, who, operations, seen);
+  const operations = element('span');
+  const others = element('span', { class: 'small-print' });
+  const root = element(
+    'tr',
+    {},
+    element('td', { class: 'state' }, state, seen),
+    element('td', { class: 'who' }, element('b', {}, name), element('span', {}, dot, about)),
+    element('td', { class: 'operations' }, operations, others),
+  );
   return {
     root,
     show: (instance, now) => {
       const version = versions.learn(name, instance.version, instance.commit);
       dot.style.color = `var(${version.colour})`;
       write(state, `${SIGNS[instance.state]} ${instance.state}`);
-      write(about, `${instance.process === 'api' ? 'API' : 'worker'} · ${version.name}`);
-      write(operations, operationsOf(instance));
       write(seen, ago(now - instance.lastSeenAt));
+      write(about, `${instance.process === 'api' ? 'API' : 'worker'} · ${version.name}`);
+      const [done, otherwise] = operationsOf(instance);
+      write(operations, done);
+      write(others, otherwise);
       mark(root, 'instance', name);
       mark(root, 'state', instance.state);
       mark(root, 'news', newsOf(instance, now));
@@ -67,18 +75,11 @@ function newRow(name: string, versions: Versions): Row {
   };
 }
 
-function operationsOf({
-  process,
-  accepted = 0,
-  refused = 0,
-  logged = 0,
-  quarantined = 0,
-}: LiveInstance): string {
-  const [done, otherwise, what] =
-    process === 'api'
-      ? [`${count(accepted)} accepted`, refused, 'refused']
-      : [`${count(logged)} logged`, quarantined, 'quarantined'];
-  return otherwise > 0 ? `${done}, ${count(otherwise)} ${what}` : done;
+function operationsOf(instance: LiveInstance): readonly [done: string, otherwise: string] {
+  const { process, accepted = 0, refused = 0, logged = 0, quarantined = 0 } = instance;
+  return process === 'api'
+    ? [`${count(accepted)} accepted`, refused > 0 ? `${count(refused)} refused` : '']
+    : [`${count(logged)} logged`, quarantined > 0 ? `${count(quarantined)} quarantined` : ''];
 }
 
 function newsOf({ state, startedAt, lastSeenAt }: LiveInstance, now: number): 'came' | 'left' | '' {

@@ -33,9 +33,8 @@ document.body.append(
     panels.totals.root,
     outside.root,
     plots.root,
-    panels.instances.root,
-    element('div', { class: 'aside' }, form(), panels.audit.root, chaos),
-    refused.root,
+    element('div', { class: 'column left' }, panels.instances.root, refused.root),
+    element('div', { class: 'column right' }, form(), panels.audit.root, chaos),
   ),
 );
 

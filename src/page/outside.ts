@@ -28,14 +28,14 @@ export class Outside {
     this.#versions = versions;
     this.#asking = new Asking(versions);
     this.#strip = new Strip(this.#asking, versions, colours);
-    const controls = element('div', { class: 'controls' }, this.#button, this.#state);
+    const controls = element('div', { class: 'controls' }, this.#state, this.#button);
     this.root = section(
       'outside',
       { title: 'Seen from outside', from: FROM },
+      controls,
       this.#strip.root,
       this.#legend,
       this.#detail,
-      controls,
     );
     this.#button.addEventListener('click', () => {
       this.#asked = this.#asked === 'pause' ? 'go on' : 'pause';

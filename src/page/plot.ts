@@ -11,6 +11,8 @@ interface Curve {
   readonly colour: string;
   /** Who cannot tell colours apart tells lines apart. */
   readonly as: 'area' | 'line' | 'dashes' | 'columns';
+  /** Some seconds have nothing to show, and those between them would not be seen without a dot. */
+  readonly sparse?: true;
   /** `null`: there is nothing to show of this second. */
   readonly value: (point: LivePoint) => number | null;
 }
@@ -30,6 +32,10 @@ export interface Plotted {
 const SYNC = 'live';
 
 const HEIGHT = 132;
+
+/** Between two marks on the axis of time, in seconds. */
+const TIME_STEPS = [60, 120, 300];
+
 const FONT = '11px system-ui, sans-serif';
 
 /** Some minutes of curves, with their latest values, or those under the pointer. */
@@ -105,12 +111,19 @@ export class Plot {
     return {
       width: 300,
       height: HEIGHT,
-      padding: [8, 6, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, sync: { key: SYNC }, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { y: { range: (_, __, most) => [0, Math.max(least, (most ?? 0) * 1.08)] } },
       axes: [
-        { ...axis, size: 22, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map(minute) },
+        {
+          ...axis,
+          size: 22,
+          grid: { show: false },
+          space: 44,
+          incrs: TIME_STEPS,
+          values: (_, ticks) => ticks.map(minute),
+        },
         {
           ...axis,
           size: 52,
@@ -126,7 +139,7 @@ export class Plot {
           stroke: colour(curve.colour),
           ...styleOf(curve, colour),
           points: {
-            show: curve.as !== 'area' && curve.as !== 'columns',
+            show: curve.sparse ?? false,
             size: 3,
             fill: colour(curve.colour),
           },
@@ -157,4 +170,5 @@ function stack(curves: readonly (readonly (number | null)[])[]): (number | null)
   return stacked;
 }
 
-const minute = (second: number) => clock(second * 1_000);
+/** 16:30 */
+const minute = (second: number) => clock(second * 1_000).slice(0, 5);

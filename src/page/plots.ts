@@ -14,7 +14,7 @@ const PLOTTED: readonly Plotted[] = [
     curves: [
       { name: 'answered', colour: '--blue', as: 'area', value: ({ answered }) => answered },
       { name: 'rejected', colour: '--amber', as: 'dashes', value: ({ rejected }) => rejected },
-      { name: 'failed', colour: '--red', as: 'columns', value: ({ failed }) => failed || null },
+      { name: 'failed', colour: '--red', as: 'columns', value: ({ failed }) => failed },
     ],
   },
   {
@@ -23,8 +23,20 @@ const PLOTTED: readonly Plotted[] = [
     words: milliseconds,
     least: 1,
     curves: [
-      { name: 'p50', colour: '--blue', as: 'line', value: ({ latencyMs }) => latencyMs?.p50 ?? null },
-      { name: 'p99', colour: '--amber', as: 'dashes', value: ({ latencyMs }) => latencyMs?.p99 ?? null },
+      {
+        name: 'p50',
+        colour: '--blue',
+        as: 'line',
+        sparse: true,
+        value: ({ latencyMs }) => latencyMs?.p50 ?? null,
+      },
+      {
+        name: 'p99',
+        colour: '--amber',
+        as: 'dashes',
+        sparse: true,
+        value: ({ latencyMs }) => latencyMs?.p99 ?? null,
+      },
     ],
   },
   {
@@ -44,12 +56,14 @@ const PLOTTED: readonly Plotted[] = [
         name: 'p50',
         colour: '--blue',
         as: 'line',
+        sparse: true,
         value: ({ loggedAfterSeconds }) => loggedAfterSeconds?.p50 ?? null,
       },
       {
         name: 'p99',
         colour: '--amber',
         as: 'dashes',
+        sparse: true,
         value: ({ loggedAfterSeconds }) => loggedAfterSeconds?.p99 ?? null,
       },
     ],

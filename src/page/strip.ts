@@ -10,7 +10,7 @@ interface Line {
   readonly y: number;
 }
 
-const GUTTER = 62;
+const GUTTER = 56;
 const LANE_HEIGHT = 13;
 const LINE_HEIGHT = 2 * LANE_HEIGHT + 13;
 
