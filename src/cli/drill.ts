@@ -3,7 +3,7 @@ import type { DrillResult, Running } from '../drill/drill.js';
 import { UsageError, type Command, type Terminal, type Values } from './command.js';
 import { drillDocument } from './drill-document.js';
 import { Screen } from './drill-screen.js';
-import { durationOption } from './options.js';
+import { addressOption, durationOption } from './options.js';
 
 /** By convention the exit code of a program that Ctrl+C ended. */
 const INTERRUPTED = 130;
@@ -195,7 +195,7 @@ const elsewhere: Way = async (values, { terminal: { env }, seed, screen, signal,
   const repeat = wholeNumber('repeat', values['repeat'], 1);
   const result = await drillDeployment({
     ...{ ...loadOptions(values), seed, env, signal, say: screen.say, onProgress: screen.show },
-    url: webAddress(String(values['url'])),
+    url: addressOption('url', values['url']),
     insecure: values['insecure'] === true,
     patienceMs: durationOption('patience', values['patience']) ?? 0,
     commands: Array.from({ length: repeat }, () => during).flat(),
@@ -227,12 +227,6 @@ function loadOptions(values: Values) {
 function refuse(values: Values, names: readonly string[], why: string): void {
   const [given] = names.filter((name) => values[name] !== undefined);
   if (given !== undefined) throw new UsageError(`--${given} ${why}`);
-}
-
-function webAddress(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && /^https?:$/.test(url.protocol)) return url;
-  throw new UsageError(`--url: "${text}" is not an address such as https://tally.example`);
 }
 
 function wholeNumber(name: string, value: Values[string], least: number): number {

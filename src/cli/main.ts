@@ -9,8 +9,9 @@ import { count } from './count.js';
 import { drill } from './drill.js';
 import { quarantine } from './quarantine.js';
 import { setup } from './setup.js';
+import { watch } from './watch.js';
 
-const COMMANDS: readonly Command[] = [setup, count, audit, clear, quarantine, drill];
+const COMMANDS: readonly Command[] = [setup, count, audit, clear, quarantine, drill, watch];
 
 const HELP = `Usage: tally COMMAND [OPTIONS]
 
@@ -19,7 +20,7 @@ Tally answers calculations and logs every one of them to InfluxDB: none lost, no
 Commands:
 ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
 
-Every command takes --json (one document on standard output and nothing else) and --help.
+Every command takes --json (one document on standard output and nothing else; of watch one a line) and --help.
 Where the stores are comes from the environment: INFLUX_URL, INFLUX_BUCKET, INFLUX_ORG, INFLUX_TOKEN, DATABASE_URL.
 Exit codes: 0 done, 1 failed or declined, 2 not understood; audit has its own.
 `;

@@ -11,3 +11,11 @@ export function durationOption(name: string, value: Values[string]): number | un
     );
   return ms;
 }
+
+/** A web address. */
+export function addressOption(name: string, value: Values[string]): URL {
+  const text = String(value);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol)) return url;
+  throw new UsageError(`--${name}: "${text}" is not an address such as https://tally.example`);
+}

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { INFLUX_VARIABLES, readVariables } from '../shared/configuration.js';
 import { MINUTE, SECOND } from '../shared/duration.js';
 import { Influx } from '../shared/influx.js';
+import { pathOf, targetOf } from './clients/address.js';
 import { askOnce, Clients, type Entrance } from './clients/clients.js';
 import type { DrillResult } from './drill.js';
 import { finalAudit } from './verdict/final-audit.js';
@@ -85,15 +86,7 @@ export async function drillDeployment(options: OutsideOptions): Promise<DrillRes
 }
 
 function entranceOf({ url, insecure }: OutsideOptions): Entrance {
-  const secure = url.protocol === 'https:';
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port) || (secure ? 443 : 80),
-    authority: url.host,
-    path: `${url.pathname.replace(/\/$/, '')}/sum`,
-    ...(secure && { tls: insecure ? 'trusting' : 'checking' }),
-    routeOf: () => undefined,
-  };
+  return { ...targetOf(url, insecure), path: pathOf(url, '/sum'), routeOf: () => undefined };
 }
 
 function refusal({ failed: [failure] }: RequestRecord): string {

@@ -41,6 +41,8 @@ interface Answer {
 /** A connection is left so long before the server may close it, as Node.js does it. */
 const EARLY_MS = SECOND;
 
+const CLOSE = 'Connection: close\r\n';
+
 /** No answer's head is longer. */
 const MOST_HEAD = 16 * 1024;
 
@@ -85,13 +87,26 @@ export class HttpConnection {
 
   /** Sends `POST path` with these bodies in one go; each reply in its turn. */
   post(path: string, bodies: readonly string[], { last = false, timeoutMs = 30_000 } = {}): Promise<Reply>[] {
-    const head = `POST ${path} HTTP/1.1\r\nHost: ${this.#authority}\r\nContent-Type: application/json\r\n`;
-    const text = bodies.map((body, index) => {
-      const close = last && index === bodies.length - 1 ? 'Connection: close\r\n' : '';
+    const head = `${this.#head('POST', path)}Content-Type: application/json\r\n`;
+    const requests = bodies.map((body, index) => {
+      const close = last && index === bodies.length - 1 ? CLOSE : '';
       return `${head}${close}Content-Length: ${body.length}\r\n\r\n${body}`;
     });
-    const replies = bodies.map(() => new Promise<Reply>((resolve) => this.#waiting.push({ resolve })));
-    if (this.#open) this.#socket.write(text.join(''));
+    return this.#send(requests, timeoutMs);
+  }
+
+  /** Sends `GET path`. */
+  get(path: string, { last = false, timeoutMs = 30_000 } = {}): Promise<Reply> {
+    return Promise.race(this.#send([`${this.#head('GET', path)}${last ? CLOSE : ''}\r\n`], timeoutMs));
+  }
+
+  #head(method: string, path: string): string {
+    return `${method} ${path} HTTP/1.1\r\nHost: ${this.#authority}\r\n`;
+  }
+
+  #send(requests: readonly string[], timeoutMs: number): Promise<Reply>[] {
+    const replies = requests.map(() => new Promise<Reply>((resolve) => this.#waiting.push({ resolve })));
+    if (this.#open) this.#socket.write(requests.join(''));
     else this.#fail({ kind: 'broken', reason: 'sent on a connection that was closed' });
     const limit = setTimeout(() => this.#giveUp(), timeoutMs);
     void Promise.all(replies).then(() => clearTimeout(limit));

@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { SECOND } from '../../shared/duration.js';
+import { pathOf, targetOf } from '../../drill/clients/address.js';
+import { HttpConnection } from '../../drill/clients/http-connection.js';
+import type { LiveFeedOptions } from './live-feed.js';
+
+/** Counting asks all stores: not too often. */
+const EVERY_MS = 5 * SECOND;
+
+/** Longer than the stores' own deadlines. */
+const TIMEOUT_MS = 30 * SECOND;
+
+const count = z.number().nonnegative();
+
+const Counts = z.object({
+  accepted: count,
+  logged: count,
+  quarantined: count,
+  dropped: count,
+  pending: count,
+  missing: count,
+  extra: count,
+});
+
+export type SeenCounts = z.output<typeof Counts>;
+
+/** Asks `GET /counts` for the last hour, as long as it is wanted. */
+export class CountsFeed {
+  counts: SeenCounts | undefined;
+  /** When these counts came, as `performance.now()` has it. */
+  heardAt = -Infinity;
+  readonly #options: LiveFeedOptions & { readonly wanted: () => boolean };
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: LiveFeedOptions & { readonly wanted: () => boolean }) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      if (this.#options.wanted()) await this.#ask();
+      const waitMs = this.#options.wanted() ? EVERY_MS : SECOND / 4;
+      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const { url, insecure } = this.#options;
+    const connection = new HttpConnection(targetOf(url, insecure));
+    const close = () => connection.close();
+    this.#stop.signal.addEventListener('abort', close);
+    const asked = connection.get(pathOf(url, '/counts?since=1h'), { last: true, timeoutMs: TIMEOUT_MS });
+    const reply = await asked;
+    this.#stop.signal.removeEventListener('abort', close);
+    connection.close();
+    if (this.#stop.signal.aborted) return;
+    this.counts = reply.kind === 'answered' && reply.status === 200 ? read(reply.body) : undefined;
+    this.heardAt = performance.now();
+  }
+}
+
+function read(body: string): SeenCounts | undefined {
+  try {
+    return Counts.safeParse(JSON.parse(body)).data;
+  } catch {
+    return undefined;
+  }
+}
