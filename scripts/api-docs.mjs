@@ -6,7 +6,7 @@ import { format, resolveConfig } from 'prettier';
 import { describeApi } from '../dist/api/openapi.js';
 
 const page = fileURLToPath(new URL('../docs/api.md', import.meta.url));
-const { info, paths, components } = describeApi({ version: '', crash: true });
+const { info, paths, components } = describeApi({ version: '', crash: true, live: true });
 
 const resolve = (part) =>
   part?.$ref

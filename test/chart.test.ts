@@ -106,8 +106,8 @@ describe.each(SHAPES)('the chart with %s values', (shape) => {
       // Of Node itself, by extraEnv.
       delete env['NODE_EXTRA_CA_CERTS'];
       expect(() => readVariables(PROCESSES[process], env)).not.toThrow();
-      // The name of the pod is the better instance; chaos and TLS are off; the page is of a later version.
-      const left = ['INSTANCE', 'CHAOS_TOKEN', 'LIVE_PAGE', 'TLS_CERT_FILE', 'TLS_KEY_FILE'];
+      // The name of the pod is the better instance; chaos and TLS are off.
+      const left = ['INSTANCE', 'CHAOS_TOKEN', 'TLS_CERT_FILE', 'TLS_KEY_FILE'];
       const known = Object.keys(PROCESSES[process]).filter((name) => !left.includes(name));
       expect(Object.keys(env).sort()).toEqual(known.sort());
     },
@@ -336,7 +336,9 @@ describe('names and defaults', () => {
 
   test('of metrics, in alerts and on the dashboard, are those of the code', () => {
     const sources = ['api', 'worker', 'shared'].flatMap((folder) =>
-      readdirSync(new URL(`../src/${folder}`, import.meta.url)).map((file) => read(`src/${folder}/${file}`)),
+      readdirSync(new URL(`../src/${folder}`, import.meta.url), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .map((file) => read(`src/${folder}/${file}`)),
     );
     const exported = new Set(
       sources.flatMap((source) => [...source.matchAll(/name: '(tally_\w+)'/g)].map(([, name]) => name)),

@@ -75,7 +75,7 @@ describe.each(inject('influxGenerations'))('tally, on a real InfluxDB %s.x,', (g
     const settings = { ...bucket.config, DATABASE_URL: await emptyDatabase(database) };
     expect(await tally(['setup'], settings)).toEqual({
       code: 0,
-      stdout: `InfluxDB ${version}: ${name()} made\nPostgres: the ledger made or brought up to date in 1 steps\n`,
+      stdout: `InfluxDB ${version}: ${name()} made\nPostgres: the ledger made or brought up to date in 2 steps\n`,
       stderr: '',
     });
     expect(await tallyJson(['setup'], settings)).toEqual({

@@ -3,12 +3,12 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { oas31 } from 'zod-openapi';
 import { describeApi } from '../src/api/openapi.js';
 
-/** The whole of it, `POST /crash` included. */
-export const DESCRIPTION = describeApi({ version: '1.2.3', crash: true });
+/** The whole of it, `POST /crash` and `/live` included. */
+export const DESCRIPTION = describeApi({ version: '1.2.3', crash: true, live: true });
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
 
-/** An answer as a client sees it; `json` is what its text reads as. */
+/** An answer as a client sees it; `json` is what its text reads as, and of other types the text itself. */
 interface Answer {
   readonly status: number;
   readonly headers: Headers;

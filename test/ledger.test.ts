@@ -200,7 +200,7 @@ describe('the quarantine', () => {
 
 describe('the tables', () => {
   test('are made once, however many set up at the same time', async () => {
-    await postgres.sql`DROP TABLE chunks, quarantine, forgotten, ledger_migrations`;
+    await postgres.sql`DROP TABLE chunks, quarantine, forgotten, heartbeats, ledger_migrations`;
     const steps = await Promise.all([1, 2, 3].map(() => migrate(postgres.sql)));
     expect(steps.filter((count) => count > 0)).toHaveLength(1);
     expect(await migrate(postgres.sql)).toBe(0);

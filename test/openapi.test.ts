@@ -4,12 +4,15 @@ import { promisify } from 'node:util';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { Hono } from 'hono';
 import { createApp, type AppOptions } from '../src/api/app.js';
 import { answerCrash } from '../src/api/crash.js';
+import { Streams } from '../src/api/live/streams.js';
 import { RefusedError } from '../src/api/recorder.js';
 import { SumRequest } from '../src/api/schemas.js';
 import { parseSum } from '../src/api/sum.js';
 import { Lifecycle } from '../src/shared/lifecycle.js';
+import type { LiveSnapshot } from '../src/shared/live.js';
 import { quiet } from './accepting-store.js';
 import { DESCRIBED, DESCRIPTION, otherThanDescribed } from './described.js';
 
@@ -32,16 +35,33 @@ function apiWith(options: Partial<AppOptions> = {}) {
       ...{ accepted: 3, logged: 1, quarantined: 1, dropped: 0, pending: 1, missing: 0, extra: 0 },
     }),
     answerCrash: answerCrash({ token: 'a-token-of-this-test', log: quiet }),
+    live: liveWith(movedStreams()),
     ...options,
   });
   const request = async (path: string, init?: RequestInit) => {
     const response = await app.request(path, init);
     const text = await response.text();
-    return { status: response.status, headers: response.headers, json: text ? JSON.parse(text) : undefined };
+    const isJson = response.headers.get('Content-Type')?.endsWith('json') && text !== '';
+    return { status: response.status, headers: response.headers, json: isJson ? JSON.parse(text) : text };
   };
   const sum = (body: string, headers = {}) =>
     request('/sum', { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body });
   return { app, request, sum };
+}
+
+/** What is shown live, in as far as the description is of it. */
+const liveWith = (streams: Streams) =>
+  new Hono()
+    .get('/live', (c) =>
+      c.body('', 200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-cache' }),
+    )
+    .get('/live/events', (c) => streams.answer(c));
+
+/** As of a process that drains, whose streams have an end. */
+function movedStreams(): Streams {
+  const streams = new Streams(() => ({}) as LiveSnapshot);
+  streams.move();
+  return streams;
 }
 
 const refusing = (code: RefusedError['code']) =>
@@ -77,6 +97,15 @@ const REQUESTS: Readonly<Record<string, readonly (() => Promise<Answers>)[]>> = 
   'GET /counts 503': [() => apiWith({ countSince: async () => 'unavailable' }).request('/counts')],
   'GET /version 200': [() => apiWith().request('/version')],
   'GET /openapi.json 200': [() => apiWith().request('/openapi.json')],
+  'GET /live 200': [() => apiWith().request('/live')],
+  'GET /live/events 200': [() => apiWith().request('/live/events')],
+  'GET /live/events 503': [
+    async () => {
+      const { app, request } = apiWith({ live: liveWith(new Streams(() => ({}) as LiveSnapshot)) });
+      for (let stream = 0; stream < 200; stream++) await app.request('/live/events');
+      return request('/live/events');
+    },
+  ],
   'POST /crash 401': [() => apiWith().request('/crash', { method: 'POST' })],
   'POST /crash 429': [
     async () => {
@@ -94,12 +123,12 @@ test('the description is a valid OpenAPI 3.1 document', async () => {
   expect(validator.version).toBe('3.1');
 });
 
-test('GET /openapi.json answers the description, with POST /crash only where there is one', async () => {
+test('GET /openapi.json answers the description, with POST /crash and /live only where there are any', async () => {
   expect((await apiWith().request('/openapi.json')).json).toEqual(JSON.parse(JSON.stringify(DESCRIPTION)));
-  const { app } = apiWith({ answerCrash: undefined as never });
+  const { app } = apiWith({ answerCrash: undefined as never, live: undefined as never });
   const { paths } = (await (await app.request('/openapi.json')).json()) as typeof DESCRIPTION;
   expect(Object.keys(paths ?? {})).toEqual(
-    Object.keys(DESCRIPTION.paths ?? {}).filter((path) => path !== '/crash'),
+    Object.keys(DESCRIPTION.paths ?? {}).filter((path) => !/^\/(crash|live)/.test(path)),
   );
 });
 
@@ -136,6 +165,7 @@ test.each([
   ['DELETE', '/version'],
   ['POST', '/openapi.json'],
   ['GET', '/crash'],
+  ['POST', '/live/events'],
   ['GET', '/'],
   ['POST', '/sums'],
   ['HEAD', '/version'],

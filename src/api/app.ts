@@ -35,6 +35,8 @@ export interface AppOptions {
   readonly countSince?: (sinceMs: number) => Promise<Counted>;
   /** Ends the process, for who knows the token of chaos. */
   readonly answerCrash?: (c: Context) => Response;
+  /** What is shown live, and the page that shows it. */
+  readonly live?: Hono;
   /** Told each answer: its route as written here, its status, and how long it took in seconds. */
   readonly onAnswer?: (route: string, status: number, seconds: number) => void;
 }
@@ -51,6 +53,7 @@ export function createApp({
   findOperation,
   countSince,
   answerCrash,
+  live,
   onAnswer,
 }: AppOptions): Hono<{ Variables: Variables }> {
   const app = new Hono<{ Variables: Variables }>();
@@ -132,11 +135,16 @@ export function createApp({
     app.all('/crash', onlyAllow('POST'));
   }
 
+  if (live) {
+    app.route('/', live);
+    for (const path of new Set(live.routes.map((route) => route.path))) app.all(path, onlyAllow('GET'));
+  }
+
   app.get('/version', (c) => c.json({ ...about, state: lifecycle.state } satisfies VersionAnswer));
   app.all('/version', onlyAllow('GET'));
 
   const description = JSON.stringify(
-    describeApi({ version: about.version, crash: answerCrash !== undefined }),
+    describeApi({ version: about.version, crash: answerCrash !== undefined, live: live !== undefined }),
   );
   app.get('/openapi.json', (c) => c.body(description, 200, { 'Content-Type': 'application/json' }));
   app.all('/openapi.json', onlyAllow('GET'));

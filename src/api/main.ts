@@ -1,6 +1,8 @@
 import { SECOND } from '../shared/duration.js';
 import { createAdmin } from '../shared/admin.js';
 import { CertificateWatch, readCertificate } from '../shared/certificate.js';
+import { HeartbeatSender } from '../shared/heartbeat-sender.js';
+import { openHeartbeats } from '../shared/heartbeats.js';
 import { HttpServer } from '../shared/http-server.js';
 import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
@@ -13,6 +15,7 @@ import { readConfig } from './config.js';
 import { Counts } from './counts.js';
 import { answerCrash } from './crash.js';
 import { drain } from './drain.js';
+import { openLive } from './live/live.js';
 import { ApiMetrics } from './metrics.js';
 import { Operations } from './operations.js';
 import { Recorder } from './recorder.js';
@@ -37,11 +40,14 @@ await runProcess(async ({ env, start }) => {
   await using audits = new Postgres({ ...database, connections: 2 });
   const counts = new Counts({ postgres: audits, influx, bucket: config }, log);
   const metrics = new ApiMetrics({ waiting: () => recorder.pending, inFlight: () => server.inFlight });
-  exportProcess(metrics.registry, {
-    ...{ process: 'api', about, lifecycle },
-    stores: async () => acceptance.health,
-  });
+  const stores = async () => acceptance.health;
+  exportProcess(metrics.registry, { ...{ process: 'api', about, lifecycle }, stores });
   const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
+  await using heartbeats = openHeartbeats({ queue: redis, database, log });
+  await using sender = new HeartbeatSender({ about, lifecycle, heartbeats, work: metrics.work, stores });
+  await using live = openLive(config, {
+    ...{ instance: about.instance, lifecycle, heartbeats, sender, database, influx, log },
+  });
   await using admin = new HttpServer(
     createAdmin({
       about,
@@ -57,6 +63,7 @@ await runProcess(async ({ env, start }) => {
       sumDelayMs: config.SUM_DELAY,
       findOperation: operations.find,
       countSince: counts.since,
+      ...(live && { live: live.routes }),
       ...(config.CHAOS_TOKEN && { answerCrash: answerCrash({ token: config.CHAOS_TOKEN, log }) }),
       onAnswer: metrics.requestAnswered,
     }),

@@ -1,5 +1,9 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { ApiWork } from '../shared/heartbeat.js';
+import { bucketsOf } from '../shared/heartbeat-counts.js';
 import type { ChunkOutcome } from './recorder.js';
+
+const METHOD_NOT_ALLOWED = 405;
 
 /** The API's metrics, named by Prometheus' conventions (base units, `_total`), and the totals for its receipt. */
 export class ApiMetrics {
@@ -64,5 +68,23 @@ export class ApiMetrics {
 
   readonly requestAnswered = (route: string, status: number, seconds: number): void => {
     this.#requestSeconds.observe({ route, status }, seconds);
+  };
+
+  /** As its heartbeat tells it. Of what was asked at `/sum` only 405 is no answer to `POST /sum`. */
+  readonly work = async (): Promise<ApiWork> => {
+    const sums = (least: number, most: number) =>
+      bucketsOf(this.#requestSeconds, ({ route, status }) => {
+        const fits = Number(status) >= least && Number(status) <= most;
+        return route === '/sum' && status !== METHOD_NOT_ALLOWED && fits;
+      });
+    const number = async (hundred: number) => (await sums(hundred, hundred + 99)).counts.at(-1) ?? 0;
+    const counts = {
+      ...this.totals,
+      answered: await number(200),
+      rejected: await number(400),
+      failed: await number(500),
+      answerSeconds: await sums(0, Infinity),
+    };
+    return { process: 'api', counts };
   };
 }

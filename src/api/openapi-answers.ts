@@ -38,6 +38,19 @@ export function answer(
   };
 }
 
+/** An answer of 200 with a text of this type. */
+export function textAnswer(
+  description: string,
+  type: string,
+  headers: Headers = {},
+): ZodOpenApiResponseObject {
+  return {
+    description,
+    headers: z.object({ ...EVERY_ANSWER, ...headers }),
+    content: { [type]: { schema: z.string() } },
+  };
+}
+
 /** An answer that says no, with one of these problems. */
 export function refusal(codes: readonly ProblemCode[], headers: Headers = {}): ZodOpenApiResponseObject {
   return {

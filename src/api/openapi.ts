@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
-import { answer, NO_STORE, refusal, RETRY_AFTER } from './openapi-answers.js';
+import { answer, NO_STORE, refusal, RETRY_AFTER, textAnswer } from './openapi-answers.js';
 import {
   CountsAnswer,
   CountsQuery,
@@ -110,14 +110,37 @@ const CRASH = operation(
   },
 );
 
+const WITH_LIVE_PAGE = 'Only with `LIVE_PAGE=true`.';
+
+const LIVE = operation(
+  { operationId: 'live', summary: 'Shows it live, in a browser', description: WITH_LIVE_PAGE },
+  { 200: textAnswer('The page.', 'text/html; charset=utf-8', { 'Cache-Control': z.literal('no-cache') }) },
+);
+
+const LIVE_EVENTS = operation(
+  {
+    operationId: 'liveEvents',
+    summary: 'Tells what the page shows, as it happens',
+    description: `${WITH_LIVE_PAGE} The answer has no end: server-sent events with JSON, first a \`snapshot\`, then a \
+\`state\` twice a second, a \`point\` each second, and \`quarantine\` when it has changed. A process that drains says \
+\`moving\` and ends it; who asks again is told by another one. What is in them may change.`,
+  },
+  {
+    200: textAnswer('The events.', 'text/event-stream', NO_STORE),
+    503: refusal(['too-many-streams'], RETRY_AFTER),
+  },
+);
+
 export interface ApiDescriptionOptions {
   readonly version: string;
   /** Whether there is a `POST /crash`. */
   readonly crash: boolean;
+  /** Whether there is a `/live`. */
+  readonly live: boolean;
 }
 
 /** The API's description of itself: an OpenAPI 3.1 document, made of the schemas that its answers are typed by. */
-export function describeApi({ version, crash }: ApiDescriptionOptions) {
+export function describeApi({ version, crash, live }: ApiDescriptionOptions) {
   return createDocument(
     {
       openapi: '3.1.1',
@@ -129,6 +152,7 @@ export function describeApi({ version, crash }: ApiDescriptionOptions) {
         '/counts': { get: COUNT },
         '/version': { get: VERSION },
         '/openapi.json': { get: DESCRIBE },
+        ...(live && { '/live': { get: LIVE }, '/live/events': { get: LIVE_EVENTS } }),
         ...(crash && { '/crash': { post: CRASH } }),
       },
       components: {

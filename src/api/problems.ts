@@ -9,6 +9,7 @@ export const PROBLEMS = {
   'unknown-operation': 'there is no such operation, or none yet that can be found',
   unauthorized: 'the token is not `CHAOS_TOKEN`',
   'too-many-requests': 'tokens may be tried once a second',
+  'too-many-streams': '200 live pages are open already at this process',
   'not-found': 'there is nothing at this address',
   'method-not-allowed': 'there is something at this address, but not for this method',
   internal: 'something went wrong in the API',

@@ -42,6 +42,11 @@ const MIGRATIONS: readonly string[] = [
      seq      bigint NOT NULL,                         -- up to this one
      last_at  bigint                                   -- of the last that InfluxDB may still hold
    );`,
+  `CREATE UNLOGGED TABLE heartbeats (                  -- how the processes are; worth nothing a minute later
+     instance  text PRIMARY KEY,
+     heartbeat text NOT NULL,
+     beat_at   timestamptz NOT NULL
+   ) WITH (fillfactor = 50);                           -- room for each to be written anew in its place`,
 ];
 
 /**

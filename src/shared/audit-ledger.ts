@@ -44,12 +44,19 @@ export interface AuditedChunk extends InstanceRange, Accounted {
   readonly expectation: Expectation;
 }
 
-/** What the audit reads of a chunk. A job that could not be read at all stands in quarantine as one line. */
+/** What the audit reads of a chunk. */
 const auditedColumns = (sql: Sql) => sql`
   chunk.instance, chunk.first_at, chunk.last_at, chunk.operations, kept.quarantined, kept.dropped,
   CASE WHEN chunk.operations = 0 THEN 'refused'
        WHEN chunk.logged_at IS NULL AND chunk.due_at > now() - ${LEASE_MS} * interval '1 millisecond' THEN 'pending'
        ELSE 'settled' END AS expectation`;
+
+/** What a line in quarantine, of `chunk`, stands for: a job that could not be read at all is one line. */
+export const operationsOfLine = (sql: Sql) => sql`
+  CASE WHEN chunk.operations = 0 THEN 0
+       WHEN status > 0 THEN 1
+       WHEN line = chunk.lines THEN chunk.operations
+       ELSE 0 END`;
 
 const quarantineOfChunk = (sql: Sql) => sql`
   LATERAL (
@@ -57,10 +64,7 @@ const quarantineOfChunk = (sql: Sql) => sql`
            coalesce(sum(line.operations) FILTER (WHERE line.dropped_at IS NOT NULL), 0) AS dropped
     FROM (
       SELECT dropped_at,
-             CASE WHEN chunk.operations = 0 THEN 0
-                  WHEN status > 0 THEN 1
-                  WHEN line = chunk.lines THEN chunk.operations
-                  ELSE 0 END AS operations
+             ${operationsOfLine(sql)} AS operations
       FROM quarantine WHERE chunk_id = chunk.id
     ) AS line
   ) AS kept`;

@@ -84,6 +84,14 @@ export async function audit(stores: AuditStores, { sinceMs, narrow = false }: Au
   return { ...judge(parts, gaps), instances, gaps, chunks: parts.flatMap(({ chunks }) => chunks) };
 }
 
+/** {@link audit} of the window, or of as much of it as the stores keep. */
+export async function auditWhatIsKept(stores: AuditStores, options: AuditOptions): Promise<Audit> {
+  return audit(stores, options).catch((error: unknown) => {
+    if (!(error instanceof WindowError)) throw error;
+    return audit(stores, { ...options, sinceMs: Math.max(0, error.longestMs) });
+  });
+}
+
 interface Part extends Tally {
   readonly instance: string;
   readonly chunks: readonly ChunkDifference[];

@@ -107,12 +107,10 @@ const oneOf = <T extends string>(choices: readonly T[]): Reading<T> => ({
   parse: (value) => choices.find((choice) => choice === value),
 });
 
-/** A setting that the design has and this version does not: naming it is a fault, never a silent nothing. */
-const notYet = (off: string): Reading<string> => ({
-  expected: `${off === '' ? 'nothing' : off}: this version does not have the feature yet`,
-  secret: true,
-  parse: (value) => (value === off ? value : undefined),
-});
+const flag: Reading<boolean> = {
+  expected: 'true or false',
+  parse: (value) => (value === 'true' || value === 'false' ? value === 'true' : undefined),
+};
 
 /** InfluxDB, as every process and command reaches it. */
 export const INFLUX_VARIABLES = {
@@ -148,7 +146,7 @@ export const API_VARIABLES = {
   SHUTDOWN_DELAY: variable(wait(), '5s'),
   SHUTDOWN_TIMEOUT: variable(wait(1_000), '20s'),
   CHAOS_TOKEN: variable(token(16), ''),
-  LIVE_PAGE: variable(notYet('false'), 'false'),
+  LIVE_PAGE: variable(flag, 'false'),
   TLS_CERT_FILE: variable(text('the path of a certificate in PEM'), ''),
   TLS_KEY_FILE: variable(text("the path of the certificate's key in PEM"), ''),
 };

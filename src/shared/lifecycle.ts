@@ -12,6 +12,7 @@ export type StopCause = 'SIGTERM' | 'SIGINT' | 'fatal';
  */
 export class Lifecycle {
   readonly #stopping = new AbortController();
+  readonly #watchers: (() => void)[] = [];
   #state: State = 'starting';
   #cause: StopCause | undefined;
   #stoppingSince = 0;
@@ -24,20 +25,30 @@ export class Lifecycle {
     return this.#stopping.signal;
   }
 
+  /** Calls back each time the state has changed. */
+  onChange(watcher: () => void): void {
+    this.#watchers.push(watcher);
+  }
+
   ready(): void {
-    if (this.#state === 'starting') this.#state = 'ready';
+    if (this.#state === 'starting') this.#move('ready');
   }
 
   stop(cause: StopCause): void {
     if (this.#cause) return;
     this.#cause = cause;
     this.#stoppingSince = performance.now();
-    this.#state = 'draining';
+    this.#move('draining');
     this.#stopping.abort();
   }
 
   stopped(): void {
-    this.#state = 'stopped';
+    this.#move('stopped');
+  }
+
+  #move(state: State): void {
+    this.#state = state;
+    for (const watcher of this.#watchers) watcher();
   }
 
   /** Milliseconds since the process began to drain. */

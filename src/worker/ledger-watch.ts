@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import type { Registry } from 'prom-client';
-import { audit, WindowError, type Audit } from '../shared/audit.js';
+import { auditWhatIsKept } from '../shared/audit.js';
 import type { BucketName } from '../shared/bucket.js';
 import { withDeadline } from '../shared/deadline.js';
 import { MINUTE, SECOND } from '../shared/duration.js';
@@ -161,7 +161,9 @@ export class LedgerWatch implements AsyncDisposable {
 
   async #refreshAudit(): Promise<void> {
     try {
-      const found = await this.#audit();
+      const { influx, bucket } = this.#options;
+      const stores = { postgres: this.#postgres, influx, bucket };
+      const found = await auditWhatIsKept(stores, { sinceMs: WINDOW_MS });
       if (!this.#leads) return;
       for (const state of AUDITED) this.#audited.set(found[state], { state });
       const { missing, extra } = found;
@@ -177,16 +179,6 @@ export class LedgerWatch implements AsyncDisposable {
   #hideAudit(): void {
     this.#unaccounted.hide();
     this.#audited.hide();
-  }
-
-  /** Of the last hour, or of as much of it as the stores keep. */
-  async #audit(): Promise<Audit> {
-    const { influx, bucket } = this.#options;
-    const stores = { postgres: this.#postgres, influx, bucket };
-    return audit(stores, { sinceMs: WINDOW_MS }).catch((error: unknown) => {
-      if (!(error instanceof WindowError)) throw error;
-      return audit(stores, { sinceMs: Math.max(0, error.longestMs) });
-    });
   }
 
   async #forget(signal: AbortSignal): Promise<void> {

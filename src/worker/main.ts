@@ -1,6 +1,8 @@
 import { createAdmin } from '../shared/admin.js';
 import type { Chunk } from '../shared/chunk.js';
 import { SECOND } from '../shared/duration.js';
+import { HeartbeatSender } from '../shared/heartbeat-sender.js';
+import { openHeartbeats } from '../shared/heartbeats.js';
 import { HttpServer } from '../shared/http-server.js';
 import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
@@ -42,7 +44,8 @@ await runProcess(async ({ env, start }) => {
 
   // Opened in this order, closed in reverse.
   using influx = new Influx(config);
-  await using postgres = new Postgres({ url: config.DATABASE_URL, application: about.instance, log });
+  const database = { url: config.DATABASE_URL, application: about.instance, log };
+  await using postgres = new Postgres(database);
   using link = new LedgerLink(postgres, log);
   await using queue = new QueueView(redis);
   await using quarantine = new Quarantine({ ...redis, link });
@@ -86,18 +89,18 @@ await runProcess(async ({ env, start }) => {
   using strays = new StrayShards({ queue, consumer, log });
   const { registry } = metrics;
   exportQueue(registry, queue);
-  exportProcess(registry, {
-    ...{ process: 'worker', about, lifecycle },
-    stores: async () => [
-      ...(await queue.health()),
-      { store: 'ledger', away: link.away },
-      { store: 'influxdb', away: watch.away },
-    ],
-  });
+  const stores = async () => [
+    ...(await queue.health()),
+    { store: 'ledger', away: link.away },
+    { store: 'influxdb', away: watch.away },
+  ];
+  exportProcess(registry, { ...{ process: 'worker', about, lifecycle }, stores });
   await using ledgerWatch = new LedgerWatch({
     ...{ url: config.DATABASE_URL, application: about.instance, influx, bucket: config, registry, log },
     retentionMs: config.LEDGER_RETENTION,
   });
+  await using heartbeats = openHeartbeats({ queue: redis.queue, database, log });
+  await using _sender = new HeartbeatSender({ about, lifecycle, heartbeats, work: metrics.work, stores });
   const { sickness, hindrance } = consumer;
   await using admin = new HttpServer(createAdmin({ about, lifecycle, registry, sickness, hindrance }));
   const adminPort = await admin.listen(config.HOST, config.ADMIN_PORT);

@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Chunk } from '../shared/chunk.js';
+import type { WorkerWork } from '../shared/heartbeat.js';
+import { bucketsOf, valueOf } from '../shared/heartbeat-counts.js';
 import type { BatchReason } from './batcher.js';
 import type { SettledBatch } from './settle.js';
 import type { Verdict } from './store.js';
@@ -80,6 +82,16 @@ export class WorkerMetrics {
   readonly chunkSettled = ({ lines }: Chunk): void => {
     const { range } = lines;
     if (range) this.#loggedSeconds.observe(Math.max(0, Date.now() / 1_000 - Number(range.firstAt) / 1e9));
+  };
+
+  /** As its heartbeat tells it. */
+  readonly work = async (): Promise<WorkerWork> => {
+    const [size, interval, drain] = await Promise.all(
+      REASONS.map((reason) => valueOf(this.#batches, { reason })),
+    );
+    const batches = { size: size ?? 0, interval: interval ?? 0, drain: drain ?? 0 };
+    const loggedSeconds = await bucketsOf(this.#loggedSeconds);
+    return { process: 'worker', counts: { ...this.totals, batches, loggedSeconds } };
   };
 
   readonly influxAnswered = (verdict: Verdict): void => this.#answers.inc({ verdict });

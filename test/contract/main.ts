@@ -26,6 +26,7 @@ async function main(): Promise<void> {
     BATCH_INTERVAL: '500ms',
     SHUTDOWN_DELAY: '0ms',
     CHAOS_TOKEN: 'nobody-will-guess-this',
+    LIVE_PAGE: 'true',
   };
   await runTally(['setup'], env);
   await using worker = await TallyProcess.start({ kind: 'worker', env });
