@@ -24,7 +24,7 @@ export async function openBrowser(): Promise<Browser> {
 }
 
 /** A page that somebody opened, and what its browser had to say against it. */
-export interface Visit {
+export interface Visit extends AsyncDisposable {
   readonly page: Page;
   /** Errors of its scripts, and whatever the Content-Security-Policy stopped. */
   readonly faults: readonly string[];
@@ -34,7 +34,7 @@ export interface Visit {
 const REPORT_VIOLATIONS = `addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
   reportViolation(violatedDirective + ' stopped ' + blockedURI));`;
 
-/** Opens the live page of an address. Its browser context is closed with the page. */
+/** Opens the live page of an address. */
 export async function visit(
   browser: Browser,
   port: number,
@@ -52,5 +52,5 @@ export async function visit(
   await context.exposeFunction('reportViolation', (words: string) => faults.push(words));
   await page.addInitScript({ content: REPORT_VIOLATIONS });
   await page.goto(`http://127.0.0.1:${port}/live`);
-  return { page, faults };
+  return { page, faults, [Symbol.asyncDispose]: () => context.close() };
 }

@@ -41,7 +41,8 @@ describe('what is told', () => {
         ],
       },
     });
-    const { page, faults } = await visit(browser, telling.port);
+    await using visited = await visit(browser, telling.port);
+    const { page, faults } = visited;
     await page.locator('.refused .reason').waitFor();
     expect(await page.locator('.refused .reason').textContent()).toBe(HOSTILE);
     expect(await page.locator('.refused code').textContent()).toBe(HOSTILE);
@@ -57,7 +58,8 @@ describe('what is told', () => {
 
   test('is marked as not live when nothing comes any more, and live again when it does', async () => {
     const telling = await Telling.open();
-    const { page } = await visit(browser, telling.port);
+    await using visited = await visit(browser, telling.port);
+    const { page } = visited;
     await page.locator('body[data-stream=live]').waitFor();
     await telling[Symbol.asyncDispose]();
     await page.locator('body[data-stream=away]').waitFor();
@@ -66,7 +68,8 @@ describe('what is told', () => {
 
   test('comes from the next server as soon as one says that it drains', async () => {
     await using telling = await Telling.open();
-    const { page } = await visit(browser, telling.port);
+    await using visited = await visit(browser, telling.port);
+    const { page } = visited;
     await page.locator('body[data-stream=live]').waitFor();
     telling.tell('moving', {});
     await until(() => telling.asked === 2 && telling.streams === 1);
@@ -91,7 +94,8 @@ describe('what is told', () => {
     await using telling = await Telling.open({
       state: { ...state, audit: { ...audit, missing: 0, extra: 0 } },
     });
-    const { page } = await visit(browser, telling.port);
+    await using visited = await visit(browser, telling.port);
+    const { page } = visited;
     await page.locator('.missing[data-state=good]').waitFor();
     expect(await page.locator('.missing .value').textContent()).toBe('0');
     expect(await page.locator('.totals .verdict').textContent()).toMatch(
@@ -136,7 +140,8 @@ describe('the page', () => {
         ],
       },
     });
-    const { page, faults } = await visit(browser, telling.port, PHONE);
+    await using visited = await visit(browser, telling.port, PHONE);
+    const { page, faults } = visited;
     await page.locator('.refused .reason').waitFor();
     const width = await page.evaluate<number>('document.documentElement.scrollWidth');
     expect(width).toBe(PHONE.viewport.width);
@@ -147,7 +152,8 @@ describe('the page', () => {
 
   test('stops asking when told to, and goes on when told to', async () => {
     await using telling = await Telling.open();
-    const { page } = await visit(browser, telling.port);
+    await using visited = await visit(browser, telling.port);
+    const { page } = visited;
     const answers = async () =>
       Number(await page.locator('.outside .legend li', { hasText: '1.2.3' }).locator('b').textContent());
     await until(
