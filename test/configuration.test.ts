@@ -29,6 +29,11 @@ const SHARED_DEFAULTS = {
   LOG_LEVEL: 'info',
   QUEUE_SHARDS: 1,
   QUEUE_PREFIX: 'tally',
+  OTEL_EXPORTER_OTLP_ENDPOINT: '',
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: '',
+  OTEL_TRACES_SAMPLER: 'parentbased_always_on',
+  OTEL_TRACES_SAMPLER_ARG: 1,
+  OTEL_SDK_DISABLED: false,
 };
 
 const PROCESSES = [
@@ -125,6 +130,14 @@ describe('a configuration with faults', () => {
     ],
     ['RELAY_AFTER', '1w', 'a duration with its unit, such as 500ms, 30s or 7d, of at least 1000ms'],
     ['LOG_LEVEL', 'loud', 'one of fatal, error, warn, info, debug, trace, silent'],
+    [
+      'OTEL_TRACES_SAMPLER',
+      'sometimes',
+      'one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio',
+    ],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.1', 'a number from 0 to 1'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1%', 'a number from 0 to 1'],
+    ['OTEL_SDK_DISABLED', 'yes', 'true or false'],
   ])('%s=%s names the variable, what was wrong and what is expected', (name, value, expected) => {
     expect(faultsOf(readApi, { ...REQUIRED, [name]: value })).toEqual([
       `${name}: ${JSON.stringify(value)} is not valid; expected ${expected}`,
@@ -178,6 +191,8 @@ describe('a configuration with faults', () => {
     ['DATABASE_URL', 'mysql://me:hunter2@host/tally', 'postgres:// or postgresql://'],
     ['DATABASE_URL', 'postgres://me:hunter2@host:port/tally', 'postgres:// or postgresql://'],
     ['INFLUX_URL', 'influx://me:hunter2@host', 'http:// or https://'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'hunter2:4317', 'http:// or https://'],
+    ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'grpc://me:hunter2@host', 'http:// or https://'],
     ['CHAOS_TOKEN', 'hunter2', 'at least 16 characters'],
     ['CHAOS_TOKEN', 'hunter2 with spaces', 'at least 16 characters'],
   ])('never shows the value of %s, which may be a secret: %s', (name, value, expected) => {

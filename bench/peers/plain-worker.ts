@@ -23,7 +23,7 @@ const { Store } = await built<typeof StoreModule>('worker/store.js');
 
 await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
-  const { lifecycle, log } = start(config, config.SHUTDOWN_TIMEOUT);
+  const { lifecycle, log } = await start('worker', config, config.SHUTDOWN_TIMEOUT);
   using influx = new Influx(config);
   const store = new Store({
     post: (lines) => influx.write(lines),

@@ -26,7 +26,8 @@ export type Keep = (operation: Operation) => Promise<void>;
 export async function serve(open: (redisUrl: string) => { keep: Keep; close: () => Promise<void> }) {
   await runProcess(async ({ env, start }) => {
     const config = readConfig(env);
-    const { about, lifecycle, log } = start(config, config.SHUTDOWN_DELAY + config.SHUTDOWN_TIMEOUT);
+    const drainMs = config.SHUTDOWN_DELAY + config.SHUTDOWN_TIMEOUT;
+    const { about, lifecycle, log } = await start('api', config, drainMs);
     const { keep, close } = open(config.REDIS_URL);
     const metrics = new ApiMetrics({ waiting: () => 0, inFlight: () => server.inFlight });
     const nextAt = monotonicNanoseconds();

@@ -4,6 +4,7 @@ import { SECOND } from '../shared/duration.js';
 import type { Logger } from '../shared/log.js';
 import type { StoreHealth } from '../shared/process-metrics.js';
 import { Rest, type Restable } from '../shared/rest.js';
+import { UNTRACED, type ApiTracing } from './tracing.js';
 
 /** A store in which a chunk is safe: the queue, or the ledger. */
 export interface AcceptanceStore extends Restable {
@@ -28,6 +29,7 @@ export interface AcceptanceOptions {
   readonly deadlineMs?: number;
   /** How long a store that failed is left alone before it is asked whether it is back, in milliseconds. */
   readonly restMs?: number;
+  readonly tracing?: Pick<ApiTracing, 'ask'>;
 }
 
 /**
@@ -40,11 +42,13 @@ export class Acceptance implements Disposable {
   readonly #log: Logger;
   readonly #deadlineMs: number;
   readonly #rests: ReadonlyMap<AcceptanceStore, Rest>;
+  readonly #tracing: Pick<ApiTracing, 'ask'>;
 
-  constructor({ stores, log, deadlineMs = SECOND / 2, restMs }: AcceptanceOptions) {
+  constructor({ stores, log, deadlineMs = SECOND / 2, restMs, tracing = UNTRACED }: AcceptanceOptions) {
     this.#stores = stores;
     this.#log = log;
     this.#deadlineMs = deadlineMs;
+    this.#tracing = tracing;
     this.#rests = new Map(stores.map((store) => [store, new Rest(store, { log, restMs, deadlineMs })]));
   }
 
@@ -98,7 +102,9 @@ export class Acceptance implements Disposable {
 
   async #ask(store: AcceptanceStore, chunk: Chunk, alone: boolean): Promise<boolean> {
     try {
-      await withDeadline(store.accept(chunk, alone), this.#deadlineMs, `the ${store.name}`);
+      await this.#tracing.ask(store.name, chunk, () =>
+        withDeadline(store.accept(chunk, alone), this.#deadlineMs, `the ${store.name}`),
+      );
       return true;
     } catch (error) {
       this.#log.warn({ err: error, store: store.name, chunk: chunk.id }, 'a store did not accept the chunk');

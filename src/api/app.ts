@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Hono, type Context } from 'hono';
+import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
 import { operationId } from '../shared/operation.js';
@@ -39,6 +39,8 @@ export interface AppOptions {
   readonly live?: Hono;
   /** Told each answer: its route as written here, its status, and how long it took in seconds. */
   readonly onAnswer?: (route: string, status: number, seconds: number) => void;
+  /** Goes around everything that answers `POST /sum`. */
+  readonly traceSum?: MiddlewareHandler;
 }
 
 type Variables = { requestId: string; callersRequestId: string | undefined };
@@ -55,12 +57,14 @@ export function createApp({
   answerCrash,
   live,
   onAnswer,
+  traceSum,
 }: AppOptions): Hono<{ Variables: Variables }> {
   const app = new Hono<{ Variables: Variables }>();
   const tooLarge = (c: Context) =>
     problem(c, { status: 413, code: 'too-large', title: 'The body is larger than 1 MiB' });
   const limitUndeclared = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge });
 
+  if (traceSum) app.post('/sum', traceSum);
   app.use(ANYWHERE, async (c, next) => {
     const started = performance.now();
     const given = c.req.header('X-Request-Id');

@@ -5,28 +5,42 @@ import type { Logger } from '../shared/log.js';
 import { JOB_NAME, JOB_OPTIONS } from '../shared/operation-queue.js';
 import type { QueueName } from '../shared/queue-shards.js';
 import type { AcceptanceStore } from './acceptance.js';
+import { UNTRACED, type ApiTracing } from './tracing.js';
 
 /** Refused chunks that are still to be taken back; older ones are forgotten (and said so) beyond this. */
 const MAX_REVOCATIONS = 1_000;
+
+export interface ChunkQueueOptions {
+  readonly shard: QueueName;
+  readonly log: Logger;
+  readonly name?: string;
+  /** The trace that a chunk is sent in. */
+  readonly traceOf?: ApiTracing['carried'];
+}
 
 /** A shard of the queue, or all of it, as the API sees it: a store that accepts chunks, one job each. The fast path to the worker. */
 export class ChunkQueue implements AcceptanceStore, AsyncDisposable {
   readonly name: string;
   readonly #operations: FailFastQueue<ChunkJob>;
   readonly #log: Logger;
+  readonly #traceOf: ApiTracing['carried'];
   readonly #revoked = new Set<string>();
   #takingBack = false;
 
-  constructor({ shard, log, name = 'queue' }: { shard: QueueName; log: Logger; name?: string }) {
+  constructor({ shard, log, name = 'queue', traceOf = UNTRACED.carried }: ChunkQueueOptions) {
     this.name = name;
     this.#log = log;
+    this.#traceOf = traceOf;
     this.#operations = new FailFastQueue({ ...shard, log });
     this.#operations.redis.on('ready', () => void this.#takeBack());
   }
 
   async accept(chunk: Chunk): Promise<void> {
     this.#operations.assertReady();
-    await this.#operations.queue.add(JOB_NAME, toJob(chunk), { ...JOB_OPTIONS, jobId: chunk.id });
+    await this.#operations.queue.add(JOB_NAME, toJob(chunk, this.#traceOf()), {
+      ...JOB_OPTIONS,
+      jobId: chunk.id,
+    });
   }
 
   /** The worker that settles it adds it to the ledger. */

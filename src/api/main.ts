@@ -20,19 +20,27 @@ import { ApiMetrics } from './metrics.js';
 import { Operations } from './operations.js';
 import { Recorder } from './recorder.js';
 import { openChunkQueue } from './sharded-queue.js';
+import { traceApi } from './tracing.js';
 
 await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
   const certificate = config.TLS_CERT_FILE === '' ? undefined : await readCertificate(config);
-  const { about, lifecycle, log } = start(config, config.SHUTDOWN_DELAY + config.SHUTDOWN_TIMEOUT);
+  const drainMs = config.SHUTDOWN_DELAY + config.SHUTDOWN_TIMEOUT;
+  const { about, lifecycle, log, tracer } = await start('api', config, drainMs);
+  const tracing = await traceApi(tracer);
 
   // Opened in this order, closed in reverse.
   const redis = { url: config.REDIS_URL, prefix: config.QUEUE_PREFIX };
-  await using queue = openChunkQueue({ queue: redis, shards: config.QUEUE_SHARDS, log });
+  await using queue = openChunkQueue({
+    queue: redis,
+    shards: config.QUEUE_SHARDS,
+    traceOf: tracing.carried,
+    log,
+  });
   const database = { url: config.DATABASE_URL, application: about.instance, log };
   await using postgres = new Postgres(database);
   await using ledger = new ChunkLedger({ postgres, relayAfterMs: config.RELAY_AFTER, log });
-  using acceptance = new Acceptance({ stores: [queue, ledger], log });
+  using acceptance = new Acceptance({ stores: [queue, ledger], tracing, log });
   // Questions have connections of their own: they must not make each other wait, and never acceptance.
   using influx = new Influx(config);
   await using lookups = new Postgres({ ...database, connections: 2 });
@@ -42,7 +50,10 @@ await runProcess(async ({ env, start }) => {
   const metrics = new ApiMetrics({ waiting: () => recorder.pending, inFlight: () => server.inFlight });
   const stores = async () => acceptance.health;
   exportProcess(metrics.registry, { ...{ process: 'api', about, lifecycle }, stores });
-  const recorder = new Recorder({ instance: about.instance, acceptance, onChunk: metrics.chunkDecided });
+  const recorder = new Recorder({
+    ...{ instance: about.instance, acceptance, tracing },
+    onChunk: metrics.chunkDecided,
+  });
   await using heartbeats = openHeartbeats({ queue: redis, database, log });
   await using sender = new HeartbeatSender({ about, lifecycle, heartbeats, work: metrics.work, stores });
   await using live = openLive(config, {
@@ -64,8 +75,9 @@ await runProcess(async ({ env, start }) => {
       findOperation: operations.find,
       countSince: counts.since,
       ...(live && { live: live.routes }),
-      ...(config.CHAOS_TOKEN && { answerCrash: answerCrash({ token: config.CHAOS_TOKEN, log }) }),
+      ...(config.CHAOS_TOKEN && { answerCrash: answerCrash({ token: config.CHAOS_TOKEN, instance: about.instance, log }) }),
       onAnswer: metrics.requestAnswered,
+      ...(tracing.request && { traceSum: tracing.request }),
     }),
     {
       certificate,

@@ -3,6 +3,7 @@ import type { Chunk } from '../shared/chunk.js';
 import { Lines } from '../shared/lines.js';
 import { MAX_LINES, monotonicNanoseconds, toLine, type Operation } from '../shared/operation.js';
 import type { Acceptance } from './acceptance.js';
+import { UNTRACED, type ApiTracing, type TracedOperation } from './tracing.js';
 
 /** Operations that may wait for acceptance: 10,000 × about 120 bytes of line ≈ 1.2 MB. */
 const MAX_WAITING = 10_000;
@@ -32,8 +33,7 @@ export interface ChunkOutcome {
   readonly seconds: number;
 }
 
-interface Waiting {
-  readonly operation: Operation;
+interface Waiting extends TracedOperation {
   readonly resolve: (operation: Operation) => void;
   readonly reject: (error: RefusedError) => void;
 }
@@ -43,6 +43,7 @@ export interface RecorderOptions {
   readonly acceptance: Pick<Acceptance, 'open' | 'accept'>;
   readonly now?: () => number;
   readonly onChunk?: (chunk: ChunkOutcome) => void;
+  readonly tracing?: Pick<ApiTracing, 'current' | 'accept'>;
 }
 
 /**
@@ -56,16 +57,18 @@ export class Recorder {
   readonly #acceptance: Pick<Acceptance, 'open' | 'accept'>;
   readonly #nextAt: () => string;
   readonly #onChunk: NonNullable<RecorderOptions['onChunk']>;
+  readonly #tracing: Pick<ApiTracing, 'current' | 'accept'>;
   #waiting: Waiting[] = [];
   #onTheWay = 0;
   #sending = false;
   #chunks = 0;
 
-  constructor({ instance, acceptance, now, onChunk = () => undefined }: RecorderOptions) {
+  constructor({ instance, acceptance, now, onChunk = () => undefined, tracing = UNTRACED }: RecorderOptions) {
     this.#instance = instance;
     this.#acceptance = acceptance;
     this.#nextAt = monotonicNanoseconds(now);
     this.#onChunk = onChunk;
+    this.#tracing = tracing;
   }
 
   /** Operations that were taken in and are neither accepted nor refused yet. */
@@ -81,8 +84,9 @@ export class Recorder {
   record(calculation: Calculation): Promise<Operation> {
     if (this.pending >= MAX_WAITING) return Promise.reject(new RefusedError('OVERLOADED'));
     const operation = { at: this.#nextAt(), instance: this.#instance, ...calculation };
+    const request = this.#tracing.current();
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ operation, resolve, reject });
+      this.#waiting.push({ operation, request, resolve, reject });
       if (this.#sending) return;
       this.#sending = true;
       setImmediate(() => void this.#send());
@@ -114,7 +118,7 @@ export class Recorder {
         id: `${this.#instance}.${this.#chunks++}`,
         lines: Lines.of(leaving.map(({ operation }) => toLine(operation))),
       };
-      accepted = await this.#acceptance.accept(chunk);
+      accepted = await this.#tracing.accept(chunk, leaving, () => this.#acceptance.accept(chunk));
     }
     const outcome = accepted ? 'accepted' : 'refused';
     this.#onChunk({ outcome, operations: leaving.length, seconds: (performance.now() - started) / 1_000 });

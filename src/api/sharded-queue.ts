@@ -5,26 +5,33 @@ import type { Logger } from '../shared/log.js';
 import { shardOf, type QueueAddress } from '../shared/queue-shards.js';
 import { Rest } from '../shared/rest.js';
 import type { AcceptanceStore } from './acceptance.js';
-import { ChunkQueue } from './chunk-queue.js';
+import { ChunkQueue, type ChunkQueueOptions } from './chunk-queue.js';
 
 /** As long as acceptance waits. */
 const DEADLINE_MS = SECOND / 2;
 
-export interface ChunkQueueOptions {
+export interface OpenQueueOptions extends Pick<ChunkQueueOptions, 'log' | 'traceOf'> {
   readonly queue: QueueAddress;
   readonly shards: number;
-  readonly log: Logger;
 }
 
 /** The queue as the API sees it. One shard is that queue itself: nothing stands between. */
-export function openChunkQueue({ queue, shards, log }: ChunkQueueOptions): AcceptanceStore & AsyncDisposable {
+export function openChunkQueue({
+  queue,
+  shards,
+  log,
+  ...tracing
+}: OpenQueueOptions): AcceptanceStore & AsyncDisposable {
   return shards === 1
-    ? new ChunkQueue({ shard: shardOf(queue, 0), log })
+    ? new ChunkQueue({ shard: shardOf(queue, 0), log, ...tracing })
     : new ShardedQueue(
         Array.from(
           { length: shards },
           (_, n) =>
-            new ChunkQueue({ shard: shardOf(queue, n), log: log.child({ shard: n }), name: `queue-${n}` }),
+            new ChunkQueue({
+              ...{ shard: shardOf(queue, n), log: log.child({ shard: n }), name: `queue-${n}` },
+              ...tracing,
+            }),
         ),
         log,
       );

@@ -53,6 +53,11 @@ const address = (schemes: readonly string[]): Reading<string> => ({
     URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)) ? value : undefined,
 });
 
+const optional = (reading: Reading<string>): Reading<string> => ({
+  ...reading,
+  parse: (value) => (value === '' ? value : reading.parse(value)),
+});
+
 /** Kept as it is written; {@link parseRedisAddress} reads it. */
 const redisAddress: Reading<string> = {
   expected:
@@ -107,6 +112,17 @@ const oneOf = <T extends string>(choices: readonly T[]): Reading<T> => ({
   parse: (value) => choices.find((choice) => choice === value),
 });
 
+const part: Reading<number> = {
+  expected: 'a number from 0 to 1',
+  parse: (value) => (/^(0|1|[01]?\.\d+)$/.test(value) && Number(value) <= 1 ? Number(value) : undefined),
+};
+
+/** Those that the SDK has; it takes every other word for the default. */
+const SAMPLERS = [
+  ...['always_on', 'always_off', 'traceidratio'],
+  ...['parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'],
+] as const;
+
 const flag: Reading<boolean> = {
   expected: 'true or false',
   parse: (value) => (value === 'true' || value === 'false' ? value === 'true' : undefined),
@@ -125,10 +141,20 @@ export const LEDGER_VARIABLES = {
   DATABASE_URL: variable(address(['postgres', 'postgresql'])),
 };
 
+/** OpenTelemetry's own; here are those that say whether and how much is traced. */
+const TRACING_VARIABLES = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(optional(address(['http', 'https'])), ''),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable(optional(address(['http', 'https'])), ''),
+  OTEL_TRACES_SAMPLER: variable(oneOf(SAMPLERS), 'parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: variable(part, '1'),
+  OTEL_SDK_DISABLED: variable(flag, 'false'),
+};
+
 /** What the API and the worker both read. */
 export const SHARED_VARIABLES = {
   ...INFLUX_VARIABLES,
   ...LEDGER_VARIABLES,
+  ...TRACING_VARIABLES,
   HOST: variable(text('an address to listen on'), '0.0.0.0'),
   REDIS_URL: variable(redisAddress),
   QUEUE_PREFIX: variable(text('the prefix of all keys in Redis'), 'tally'),

@@ -1,9 +1,11 @@
+import type { Tracer } from '@opentelemetry/api';
 import type { About } from './admin.js';
 import { ConfigurationError } from './configuration.js';
 import { SECOND } from './duration.js';
 import { Lifecycle, superviseProcess } from './lifecycle.js';
 import { openLog, type LOG_LEVELS, type Logger } from './log.js';
 import { newInstance } from './operation.js';
+import { openTracing, type Tracing, type TracingConfig } from './tracing/tracing.js';
 import { readVersion } from './version.js';
 
 /** Beyond the drain itself: every close has its own deadline, and a worker's add up to 8 s when every store keeps silent. */
@@ -14,17 +16,19 @@ interface Running {
   readonly about: About;
   readonly lifecycle: Lifecycle;
   readonly log: Logger;
+  /** Makes spans; absent while nobody asked for them. */
+  readonly tracer: Tracer | undefined;
 }
 
-interface NameAndLevel {
+interface Config extends TracingConfig {
   readonly INSTANCE: string;
   readonly LOG_LEVEL: (typeof LOG_LEVELS)[number];
 }
 
 interface Start {
   readonly env: NodeJS.ProcessEnv;
-  /** Gives the process its name, its log and its supervision; `drainMs` is the longest that its drain may take. */
-  readonly start: (config: NameAndLevel, drainMs: number) => Running;
+  /** Gives the process its name, its log, its tracing and its supervision; `drainMs` is the longest that its drain may take. */
+  readonly start: (kind: 'api' | 'worker', config: Config, drainMs: number) => Promise<Running>;
 }
 
 /** What a process says of itself at its end. Anything but 0 in `unaccounted` makes its exit code 1. */
@@ -37,19 +41,24 @@ export type Receipt = Readonly<Record<string, number>> & { readonly unaccounted:
  */
 export async function runProcess(main: (start: Start) => Promise<Receipt>): Promise<void> {
   let running: Running | undefined;
+  let tracing: Tracing | undefined;
   try {
     const receipt = await main({
       env: process.env,
-      start: ({ INSTANCE, LOG_LEVEL }, drainMs) => {
-        const instance = newInstance(INSTANCE);
+      start: async (kind, config, drainMs) => {
+        const instance = newInstance(config.INSTANCE);
         const about = { ...readVersion(process.env), instance, startedAt: new Date().toISOString() };
-        const log = openLog(LOG_LEVEL, instance);
+        const service = { name: `tally-${kind}`, version: about.version, instance };
+        tracing = await openTracing(config, service);
+        const log = openLog(config.LOG_LEVEL, instance, tracing?.logFields);
+        tracing?.sayIn(log);
         const lifecycle = new Lifecycle();
         superviseProcess(lifecycle, log, drainMs + CLOSE_MARGIN_MS);
-        running = { about, lifecycle, log };
+        running = { about, lifecycle, log, tracer: tracing?.tracer };
         return running;
       },
     });
+    await tracing?.close();
     running?.lifecycle.stopped();
     running?.log.info({ ...receipt, ms: running.lifecycle.drainMs }, 'receipt');
     if (receipt.unaccounted > 0) process.exitCode = 1;

@@ -26,6 +26,7 @@ import { Relay } from './relay.js';
 import { settleWith } from './settle.js';
 import { Store } from './store.js';
 import { StrayShards } from './stray-shards.js';
+import { traceWorker } from './tracing.js';
 
 /** Batches on their way to InfluxDB at once. */
 const WRITERS = 8;
@@ -35,7 +36,8 @@ const LATE_WAIT_MS = SECOND / 4;
 
 await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
-  const { about, lifecycle, log } = start(config, config.SHUTDOWN_TIMEOUT);
+  const { about, lifecycle, log, tracer } = await start('worker', config, config.SHUTDOWN_TIMEOUT);
+  const tracing = await traceWorker(tracer, config);
   const redis = {
     queue: { url: config.REDIS_URL, prefix: config.QUEUE_PREFIX },
     shards: config.QUEUE_SHARDS,
@@ -53,15 +55,23 @@ await runProcess(async ({ env, start }) => {
   const watch = new InfluxWatch(influx, log);
   const store = new Store({
     post: (lines) => influx.write(lines),
-    onAnswer: (verdict, answer) => {
+    onAnswer: (verdict, answer, lines) => {
       watch.see(verdict, answer);
       metrics.influxAnswered(verdict);
+      tracing.answered(verdict, answer, lines);
+    },
+  });
+  const write = settleWith({
+    ...{ store, quarantine },
+    onSettled: (batch) => {
+      metrics.batchSettled(batch);
+      tracing.settled(batch);
     },
   });
   const batcher = new Batcher({
     size: config.BATCH_SIZE,
     writers: WRITERS,
-    write: settleWith({ store, quarantine, onSettled: metrics.batchSettled }),
+    write: (batch, signal) => tracing.write(batch, () => write(batch, signal)),
     clock: systemClock,
   });
   const marker = new Marker(link);
@@ -69,19 +79,22 @@ await runProcess(async ({ env, start }) => {
     const settlement = await batcher.add(chunk, waitMs);
     if (settlement === 'abandoned') return settlement;
     metrics.chunkSettled(chunk);
-    return (await marker.mark(chunk)) ? settlement : 'unrecorded';
+    return (await tracing.mark(chunk, () => marker.mark(chunk))) ? settlement : 'unrecorded';
   };
   await using consumer = new Consumer({
     ...redis,
     instance: about.instance,
-    settle: (chunk, redelivered) => settle(chunk, redelivered ? LATE_WAIT_MS : config.BATCH_INTERVAL),
+    settle: (chunk, redelivered) =>
+      tracing.process(chunk, redelivered, () =>
+        settle(chunk, redelivered ? LATE_WAIT_MS : config.BATCH_INTERVAL),
+      ),
     keepUnreadable: (line) => quarantine.keep([line]),
   });
   await using relay = new Relay({
     link,
     queue,
     relayAfterMs: config.RELAY_AFTER,
-    settle: (chunk) => settle(chunk, LATE_WAIT_MS),
+    settle: (chunk) => tracing.relay(chunk, () => settle(chunk, LATE_WAIT_MS)),
     keepUnreadable: (line) => quarantine.keep([line]),
     log,
   });
