@@ -38,6 +38,15 @@ spec:
 {{- end }}
 {{- end }}
 
+{{/* And where their traces go. */}}
+{{- define "tally.egressToCollector" -}}
+{{- with .Values.tracing.endpoint }}
+{{- $url := urlParse . }}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "https" | ternary "443" "80") | int }}
+- {{ empty $.Values.networkPolicy.tracesTo | ternary dict (dict "to" $.Values.networkPolicy.tracesTo) | merge (dict "ports" (list (dict "port" $port))) | toJson }}
+{{- end }}
+{{- end }}
+
 {{/* Who may read metrics. Takes a list of root and port. */}}
 {{- define "tally.ingressToMetrics" -}}
 {{- with (index . 0).Values.networkPolicy.metricsFrom -}}

@@ -53,6 +53,16 @@ env:
 {{- end }}
 {{- end }}
 
+{{/* OpenTelemetry's own variables, where there is a collector. Takes root. */}}
+{{- define "tally.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+{{- $sampler := dict "OTEL_TRACES_SAMPLER" "parentbased_traceidratio" "OTEL_TRACES_SAMPLER_ARG" .ratio }}
+{{- include "tally.settingsEnv" (set $sampler "OTEL_EXPORTER_OTLP_ENDPOINT" .endpoint) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Spread over nodes and zones, each version of a Deployment by itself. Takes the selector's labels. */}}
 {{- define "tally.spread" -}}
 {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
