@@ -33,6 +33,15 @@ test('POST /crash ends the process as kill -9 does, and what it had answered is 
   await until(async () => (await scene.count()) === 50);
 });
 
+test('POST /crash that wants an answer gets it, and the process ends as kill -9 does', async () => {
+  const api = await scene.api({ CHAOS_TOKEN });
+  const headers = { Authorization: `Bearer ${CHAOS_TOKEN}`, Prefer: 'respond-async' };
+  const answer = await crash(api.port, headers);
+  expect([answer.status, answer.headers.get('Preference-Applied')]).toEqual([202, 'respond-async']);
+  expect(await answer.json()).toEqual({ instance: api.instance });
+  expect(await api.ended()).toMatchObject({ code: null, signal: 'SIGKILL', receipt: undefined });
+});
+
 test('POST /crash with another token, or too often, is refused with its reason, and the token is in no log', async () => {
   const api = await scene.api({ CHAOS_TOKEN, LOG_LEVEL: 'trace' });
   const wrong = [{}, { Authorization: `Bearer ${CHAOS_TOKEN}x` }, { Authorization: `Basic ${CHAOS_TOKEN}` }];

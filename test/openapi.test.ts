@@ -22,6 +22,8 @@ const OPERATION = { name: 'sum', numbers: 1, result: 1, at: '1700000000000000000
 
 const breaks = () => Promise.reject(new Error('something broke'));
 
+const CHAOS_TOKEN = 'a-token-of-this-test';
+
 /** The whole API, answering as these functions say. */
 function apiWith(options: Partial<AppOptions> = {}) {
   const app = createApp({
@@ -34,7 +36,7 @@ function apiWith(options: Partial<AppOptions> = {}) {
     countSince: async () => ({
       ...{ accepted: 3, logged: 1, quarantined: 1, dropped: 0, pending: 1, missing: 0, extra: 0 },
     }),
-    answerCrash: answerCrash({ token: 'a-token-of-this-test', log: quiet }),
+    answerCrash: answerCrash({ token: CHAOS_TOKEN, instance: 'i', log: quiet, crash: () => undefined }),
     live: liveWith(movedStreams()),
     ...options,
   });
@@ -105,6 +107,13 @@ const REQUESTS: Readonly<Record<string, readonly (() => Promise<Answers>)[]>> = 
       for (let stream = 0; stream < 200; stream++) await app.request('/live/events');
       return request('/live/events');
     },
+  ],
+  'POST /crash 202': [
+    () =>
+      apiWith().request('/crash', {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${CHAOS_TOKEN}`, Prefer: 'respond-async' },
+      }),
   ],
   'POST /crash 401': [() => apiWith().request('/crash', { method: 'POST' })],
   'POST /crash 429': [

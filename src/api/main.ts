@@ -75,7 +75,9 @@ await runProcess(async ({ env, start }) => {
       findOperation: operations.find,
       countSince: counts.since,
       ...(live && { live: live.routes }),
-      ...(config.CHAOS_TOKEN && { answerCrash: answerCrash({ token: config.CHAOS_TOKEN, instance: about.instance, log }) }),
+      ...(config.CHAOS_TOKEN && {
+        answerCrash: answerCrash({ token: config.CHAOS_TOKEN, instance: about.instance, log }),
+      }),
       onAnswer: metrics.requestAnswered,
       ...(tracing.request && { traceSum: tracing.request }),
     }),

@@ -3,6 +3,8 @@ import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
 import { answer, NO_STORE, refusal, RETRY_AFTER, textAnswer } from './openapi-answers.js';
 import {
   CountsAnswer,
+  CrashAnswer,
+  CrashHeaders,
   CountsQuery,
   DescriptionAnswer,
   FoundOperation,
@@ -101,10 +103,15 @@ const CRASH = operation(
   {
     operationId: 'crash',
     summary: 'Ends the API process as `kill -9` does',
-    description: 'With the right token there is no answer: the connection breaks.',
+    description:
+      'With the right token there is no answer: the connection breaks. With `Prefer: respond-async` there is one, and the process ends a tenth of a second later.',
     security: [{ chaosToken: [] }],
+    requestParams: { header: CrashHeaders },
   },
   {
+    202: answer('The process crashes now.', CrashAnswer, {
+      'Preference-Applied': z.literal('respond-async'),
+    }),
     401: refusal(['unauthorized'], { 'WWW-Authenticate': z.literal('Bearer') }),
     429: refusal(['too-many-requests'], RETRY_AFTER),
   },

@@ -126,6 +126,20 @@ export const RequestHeaders = z.object({
     }),
 });
 
+export const CrashHeaders = RequestHeaders.extend({
+  Prefer: z.string().optional().meta({
+    description:
+      'With `respond-async` (RFC 7240) the answer comes first: browsers send again what broke without one.',
+  }),
+});
+
+export const CrashAnswer = z
+  .object({
+    instance: z.string().meta({ description: 'The process that is about to end, as it says in `/version`.' }),
+  })
+  .meta({ id: 'Crash' });
+export type CrashAnswer = z.infer<typeof CrashAnswer>;
+
 export const DescriptionAnswer = z.object({
   openapi: z.string().regex(/^3\.1\.\d+$/),
   info: z.record(z.string(), z.unknown()),
