@@ -11,6 +11,7 @@ import { redisFlushed, redisGone, workerKilled } from './recovery.js';
 import { toTable, writeResults, type Row } from './report.js';
 import { refusal } from './refusal.js';
 import { shutdown } from './shutdown.js';
+import { tracing } from './tracing.js';
 
 interface Group {
   readonly measures: string;
@@ -33,6 +34,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   audit: { measures: 'tally audit, one chunk missing', run: audit },
   refusal: { measures: 'refusing the worst body ÷ by schema', run: refusal },
   shutdown: { measures: 'SIGTERM to exit of a worker', run: shutdown },
+  tracing: { measures: 'requests/s of POST /sum with tracing ÷ without', run: tracing },
 };
 
 const HELP = `Measures what Tally promises to reach, as ratios within one run.

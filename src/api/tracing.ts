@@ -5,7 +5,7 @@ import type { Operation } from '../shared/operation.js';
 import type { TraceContext } from '../shared/tracing/trace-context.js';
 
 /** The trace of a request. */
-export type RequestTrace = Span;
+type RequestTrace = Span;
 
 /** An operation that waits to be accepted, and the trace of its request if it is kept. */
 export interface TracedOperation {

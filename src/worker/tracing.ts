@@ -23,7 +23,7 @@ export interface WorkerTracing {
 }
 
 /** Nothing is traced. */
-export const UNTRACED: WorkerTracing = {
+const UNTRACED: WorkerTracing = {
   process: (_, __, settle) => settle(),
   relay: (_, settle) => settle(),
   write: (_, write) => write(),
