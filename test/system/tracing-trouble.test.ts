@@ -78,8 +78,9 @@ describe('a collector', () => {
   test('that is not there costs no request and no operation, nor does one that never answers', async () => {
     const nowhere = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_TIMEOUT: '100' };
     traced.collector.reply = 'hangs';
-    const [first, second] = [await traced.api(nowhere), await traced.api()];
-    const workers = [await traced.worker(nowhere), await traced.worker()];
+    const patient = { OTEL_EXPORTER_OTLP_TIMEOUT: '600000' };
+    const [first, second] = [await traced.api(nowhere), await traced.api(patient)];
+    const workers = [await traced.worker(nowhere), await traced.worker(patient)];
     for (let n = 0; n < 20; n++) for (const api of [first, second]) await accepted(api);
     await first.logged(({ msg }) => msg === 'spans cannot be sent; they are dropped');
     await until(() => traced.collector.asked.length > 0);

@@ -15,7 +15,8 @@ export async function within<T>(span: Span, work: () => Promise<T>): Promise<T> 
 }
 
 /** Runs `work` in no trace, whichever was the caller's. */
-export const outside = <T>(work: () => T): T => context.with(ROOT_CONTEXT, work);
+export const outside = <T>(work: () => T): T =>
+  context.active() === ROOT_CONTEXT ? work() : context.with(ROOT_CONTEXT, work);
 
 export const at = (span: Span): Context => trace.setSpan(ROOT_CONTEXT, span);
 
