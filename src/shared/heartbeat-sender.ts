@@ -5,8 +5,11 @@ import type { Heartbeats } from './heartbeats.js';
 import type { Lifecycle, State } from './lifecycle.js';
 import type { StoreHealth } from './process-metrics.js';
 
-/** How often what other processes left behind is looked for. */
-const FORGET_MS = MINUTE;
+/** With every so many, once a minute, what other processes left behind is deleted. */
+const FORGET_BEATS = MINUTE / BEAT_MS;
+
+/** When connections are there. */
+const FIRST_FORGET_BEAT = 3;
 
 /** What a heartbeat has of a version and a commit. */
 const MOST_CHARACTERS = 128;
@@ -27,7 +30,7 @@ export interface HeartbeatSenderOptions {
  */
 export class HeartbeatSender implements AsyncDisposable {
   readonly #options: HeartbeatSenderOptions;
-  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #timer: NodeJS.Timeout;
   #away: readonly string[] = [];
   #askingStores = false;
   #latest: Heartbeat | undefined;
@@ -37,16 +40,12 @@ export class HeartbeatSender implements AsyncDisposable {
 
   /** Begins at once. */
   constructor(options: HeartbeatSenderOptions) {
-    const { lifecycle, heartbeats } = options;
     this.#options = options;
     const beat = () => {
       if (!this.#ended) this.#sending = this.#send();
     };
-    this.#timers = [
-      setInterval(beat, BEAT_MS).unref(),
-      setInterval(() => void heartbeats.forget(), FORGET_MS).unref(),
-    ];
-    lifecycle.onChange(beat);
+    this.#timer = setInterval(beat, BEAT_MS).unref();
+    options.lifecycle.onChange(beat);
     beat();
   }
 
@@ -70,6 +69,7 @@ export class HeartbeatSender implements AsyncDisposable {
       away: [...this.#away],
     };
     await heartbeats.write(this.#latest);
+    if (this.#beat % FORGET_BEATS === FIRST_FORGET_BEAT) void heartbeats.forget();
   }
 
   /** A store that takes its time to say how it is delays no heartbeat: that has what was known before. */
@@ -84,7 +84,7 @@ export class HeartbeatSender implements AsyncDisposable {
   /** Says that the process has stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#timer);
     await this.#sending;
     await this.#send('stopped');
   }
