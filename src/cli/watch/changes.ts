@@ -1,6 +1,6 @@
 import type { Answerers } from './answerers.js';
 import type { Source, WatchEvent } from './events.js';
-import { SEEN_MS, type SeenInstance, type ServiceView } from './service.js';
+import { FRESH_MS, SEEN_MS, type SeenInstance, type ServiceView } from './service.js';
 
 /** More than any source tells of at a time. */
 const MOST_INSTANCES = 2_000;
@@ -59,10 +59,11 @@ export class Changes {
       this.#emit({ event: 'instance', process, instance, version, state });
   }
 
-  /** A version is there while an API of it is known to live, or has answered of late. */
+  /** A version is there while an API of it is known to live; where nobody tells, for a while after it has answered. */
   #lookAtVersions({ source, instances }: ServiceView, nowMs: number): void {
+    const seenMs = source === 'live' ? FRESH_MS : SEEN_MS;
     const living = instances.filter(({ process, state }) => process === 'api' && LIVING.has(state));
-    const answering = this.#answerers.versions.filter(({ lastMs }) => nowMs - lastMs < SEEN_MS);
+    const answering = this.#answerers.versions.filter(({ lastMs }) => nowMs - lastMs < seenMs);
     const now = new Set([
       ...(source === 'live' ? living.map(({ version }) => version) : []),
       ...answering.map(({ name }) => name),

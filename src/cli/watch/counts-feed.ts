@@ -23,13 +23,15 @@ const Counts = z.object({
   extra: count,
 });
 
-export type SeenCounts = z.output<typeof Counts>;
+type SeenCounts = z.output<typeof Counts>;
 
 /** Asks `GET /counts` for the last hour, as long as it is wanted. */
 export class CountsFeed {
   counts: SeenCounts | undefined;
-  /** When these counts came, as `performance.now()` has it. */
-  heardAt = -Infinity;
+  /** When they came, as Unix time in milliseconds. */
+  at = 0;
+  /** When everything accepted was last found logged, as Unix time in milliseconds. */
+  completeAt: number | null = null;
   readonly #options: LiveFeedOptions & { readonly wanted: () => boolean };
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -67,9 +69,12 @@ export class CountsFeed {
     connection.close();
     if (this.#stop.signal.aborted) return;
     this.counts = reply.kind === 'answered' && reply.status === 200 ? read(reply.body) : undefined;
-    this.heardAt = performance.now();
+    this.at = Date.now();
+    if (this.counts && isComplete(this.counts)) this.completeAt = this.at;
   }
 }
+
+const isComplete = ({ pending, missing, extra }: SeenCounts) => pending + missing + extra === 0;
 
 function read(body: string): SeenCounts | undefined {
   try {

@@ -32,7 +32,7 @@ export function describeEvent(event: WatchEvent): string {
     case 'version':
       return `version ${event.version} ${event.change}`;
     case 'instance':
-      return `${event.process} ${event.instance} (${event.version}) is ${event.state}`;
+      return `${event.process} ${event.instance} of ${event.version} is ${event.state}`;
     case 'error':
       return `✗ ${describeLane(event)}: ${event.reason}`;
     case 'gap':

@@ -1,3 +1,4 @@
+import { SECOND } from '../../shared/duration.js';
 import { describeEvent, type WatchEvent } from './events.js';
 import type { WatchRecord } from './record.js';
 import type { SeenInstance, ServiceView } from './service.js';
@@ -8,7 +9,13 @@ import { clockTime, elapsed, milliseconds, seconds, thousands, unknownOr } from 
 /** Instances and events that a small screen has room for before the strip gets more. */
 const FEW = 4;
 
-const NAME_WIDTH = 30;
+/** Columns of names: a version at the most, an instance at the least, and all that is beside them. */
+const LONGEST_VERSION = 30;
+const LEAST_NAME = 12;
+const OTHER_COLUMNS = 8 + 10 + 18 + 6 + 2;
+
+/** The time of an audit is said when it is older: the next one should have been there. */
+const OLD_MS = 15 * SECOND;
 
 /** All that a screen shows. */
 export interface FrameView {
@@ -30,38 +37,48 @@ export interface Size {
 }
 
 /**
- * The screen, in no more lines than it has. What matters most comes first: the totals, one row of the strip, the asks;
- * then as many instances and events as there is room for; what is left goes to the strip's past.
+ * The screen, in no more lines than it has. What matters most gets its lines first: the totals, one row of the strip, the
+ * asks, some instances and events; then all instances, the strip's past, and more events.
  */
 export function drawFrame(view: FrameView, { width, height }: Size): Line[] {
-  const { record, service, everyMs, beganAt } = view;
-  const strip = (rows: number) => drawStrip(record.lanes, { everyMs, beganAt, width, height: rows });
+  const { record, service, everyMs, beganAt, nowMs } = view;
+  const drawRows = (lines: number) => drawStrip(record.lanes, { everyMs, beganAt, width, height: lines });
   const oneRow = record.lanes.length;
+  const totals = drawTotals(service, beganAt + nowMs, width);
+  const legend = drawLegend(record.answerers.versions, width);
+  const asks = drawAsks(record, nowMs);
+  const instances = drawInstances(service, width);
+  const events = drawEvents(view);
+
   const room = new Room(height);
-  const head = room.take([drawHead(view)]);
-  const totals = room.take(drawTotals(service, beganAt + view.nowMs, width));
-  const rowOfStrip = room.take(strip(oneRow), BLANK);
-  const legend = room.take(drawLegend(record.answerers.versions, width));
-  const asks = room.take(drawAsks(record, view.nowMs), BLANK);
-  const instances = room.some(drawInstances(service), BLANK, FEW + 1);
-  const events = room.some(drawEvents(view), BLANK, FEW, 'last');
-  const moreInstances = room.rest(drawInstances(service), instances);
-  const past = rowOfStrip.length > 0 ? room.take(strip(oneRow + room.left).slice(0, -oneRow)) : [];
+  const given = {
+    head: room.give(1),
+    totals: room.give(totals.length),
+    strip: room.give(BLANK + oneRow),
+    legend: room.give(legend.length),
+    asks: room.give(BLANK + asks.length),
+    instances: room.give(BLANK + Math.min(instances.length, FEW + TITLE), BLANK + TITLE + 1),
+    events: room.give(BLANK + Math.min(events.length, FEW), BLANK + 1),
+  };
+  if (given.instances > 0) given.instances += room.give(instances.length + BLANK - given.instances, 1);
+  if (given.strip > 0) given.strip += room.give(drawRows(oneRow + room.left).length - oneRow);
+  if (given.events > 0) given.events += room.give(events.length + BLANK - given.events, 1);
   return [
-    ...head,
-    ...totals,
-    ...asks,
-    ...withPast(rowOfStrip, past),
-    ...legend,
-    ...instances,
-    ...moreInstances,
-    ...events,
-  ];
+    ...[drawHead(view)].slice(0, given.head),
+    ...totals.slice(0, given.totals),
+    ...below(asks.slice(0, given.asks)),
+    ...below(given.strip > 0 ? drawRows(given.strip - BLANK) : []),
+    ...legend.slice(0, given.legend),
+    ...below(instances.slice(0, Math.max(0, given.instances - BLANK))),
+    ...below(events.slice(events.length - Math.max(0, given.events - BLANK))),
+  ].slice(0, height);
 }
 
-const BLANK: readonly Line[] = [[]];
+/** Lines that a part takes beside its own: one before it, and its title. */
+const BLANK = 1;
+const TITLE = 1;
 
-/** The lines that are left; a part that does not fit is left out whole. */
+/** The lines that are left. */
 class Room {
   left: number;
 
@@ -69,38 +86,15 @@ class Room {
     this.left = height;
   }
 
-  take(lines: readonly Line[], before: readonly Line[] = []): readonly Line[] {
-    const all = lines.length === 0 ? [] : [...before, ...lines];
-    if (all.length > this.left) return [];
-    this.left -= all.length;
-    return all;
-  }
-
-  /** So many at the most, the first or the last ones. */
-  some(
-    lines: readonly Line[],
-    before: readonly Line[],
-    most: number,
-    which: 'first' | 'last' = 'first',
-  ): readonly Line[] {
-    const fitting = Math.max(0, Math.min(most, this.left - before.length));
-    const chosen =
-      which === 'first'
-        ? lines.slice(0, fitting)
-        : lines.slice(lines.length - Math.min(fitting, lines.length));
-    return this.take(chosen, before);
-  }
-
-  /** Those that follow on what was taken of them, as far as there is room. */
-  rest(lines: readonly Line[], taken: readonly Line[]): readonly Line[] {
-    if (taken.length === 0) return [];
-    return this.take(lines.slice(taken.length - 1).slice(0, this.left));
+  /** So many as are wanted, or what is left if that is enough to be of use, or none. */
+  give(wanted: number, least = wanted): number {
+    const given = wanted <= this.left ? wanted : this.left >= least ? this.left : 0;
+    this.left -= given;
+    return given;
   }
 }
 
-function withPast(row: readonly Line[], past: readonly Line[]): readonly Line[] {
-  return [...row.slice(0, 1), ...past, ...row.slice(1)];
-}
+const below = (lines: readonly Line[]): readonly Line[] => (lines.length > 0 ? [[], ...lines] : []);
 
 function drawHead({ url, nowMs, beganAt }: FrameView): Line {
   const time = `${clockTime(beganAt + nowMs)}  for ${elapsed(nowMs)}`;
@@ -108,11 +102,14 @@ function drawHead({ url, nowMs, beganAt }: FrameView): Line {
 }
 
 function drawTotals(service: ServiceView, now: number, width: number): Line[] {
-  const { totals, missing, extra, point, away, about } = service;
+  const { totals, missing, missingAt, extra, point, away, about } = service;
+  const old = missingAt !== null && now - missingAt > OLD_MS ? ` at ${clockTime(missingAt)}` : '';
   const item = (name: string, value: number | null): Line => [`${name} ${unknownOr(value)}`];
   const some = (name: string, value: number | null | undefined) => (value ? [item(name, value)] : []);
   const mustBeNone = (name: string, value: number | null): Line =>
-    value === null ? item(name, value) : [[value === 0 ? 'good' : 'bad', `${name} ${thousands(value)}`]];
+    value === null
+      ? item(name, value)
+      : [[value === 0 ? 'good' : 'bad', `${name} ${thousands(value)}${old}`]];
   return [
     ...flow(
       [
@@ -181,29 +178,51 @@ function drawAsks({ lanes }: WatchRecord, nowMs: number): Line[] {
   ];
 }
 
-function drawInstances({ instances }: ServiceView): Line[] {
+function drawInstances({ instances }: ServiceView, width: number): Line[] {
   if (instances.length === 0) return [];
-  const width = (of: (seen: SeenInstance) => string) =>
-    Math.min(NAME_WIDTH, Math.max(8, ...instances.map((seen) => of(seen).length))) + 2;
-  const [names, versions] = [width(({ instance }) => instance), width(({ version }) => version)];
-  const fit = (text: string, columns: number) => text.slice(0, columns - 2).padEnd(columns);
-  const count = (value: number | undefined) => (value === undefined ? '' : thousands(value)).padStart(11);
-  const title = `${'process'.padEnd(9)}${'instance'.padEnd(names)}${'version'.padEnd(versions)}${'state'.padEnd(9)}`;
+  const longest = (of: (seen: SeenInstance) => string) =>
+    Math.max(...instances.map((seen) => of(seen).length));
+  const versions =
+    Math.min(
+      LONGEST_VERSION,
+      longest(({ version }) => version),
+    ) + 2;
+  const room = Math.max(LEAST_NAME, width - versions - OTHER_COLUMNS);
+  const names =
+    Math.max(
+      'instance'.length,
+      Math.min(
+        room,
+        longest(({ instance }) => instance),
+      ),
+    ) + 2;
+  const title = `${'process'.padEnd(8)}${'instance'.padEnd(names)}${'version'.padEnd(versions)}${'state'.padEnd(10)}`;
   return [
-    [['faint', `${title}${'accepted'.padStart(11)}${'logged'.padStart(11)}  seen`]],
+    [['faint', `${title}${'operations'.padEnd(18)}seen ago`]],
     ...instances.map((seen): Line => {
-      const { process, instance, version, state, accepted, logged, seenMs } = seen;
+      const { process, instance, version, state, seenMs } = seen;
       return [
-        `${process.padEnd(9)}${fit(instance, names)}${fit(version, versions)}`,
+        `${process.padEnd(8)}${lastOf(instance, names - 2).padEnd(names)}`,
+        version.slice(0, versions - 2).padEnd(versions),
         drawState(state),
-        `${count(accepted)}${count(logged)}  ${seconds(Math.max(0, seenMs))} ago`,
+        `${drawOperations(seen).padEnd(18)}${seconds(Math.max(0, seenMs))}`,
       ];
     }),
   ];
 }
 
+/** What tells instances apart stands at the end of their names. */
+function lastOf(text: string, columns: number): string {
+  return text.length <= columns ? text : `~${text.slice(text.length - columns + 1)}`;
+}
+
+function drawOperations({ accepted, logged }: SeenInstance): string {
+  if (accepted !== undefined) return `${thousands(accepted)} accepted`;
+  return logged === undefined ? '' : `${thousands(logged)} logged`;
+}
+
 function drawState(state: string): Span {
-  const text = state.padEnd(9);
+  const text = state.padEnd(10);
   if (state === 'ready') return ['good', text];
   return state === 'gone' ? ['bad', text] : ['strong', text];
 }

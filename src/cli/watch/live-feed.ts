@@ -9,6 +9,13 @@ import { readLiveEvent, type SeenPoint, type SeenState } from './live-reading.js
 /** `off`: the service has no live page; `strange`: it tells what this version does not understand. */
 export type FeedStatus = 'connecting' | 'on' | 'off' | 'away' | 'strange';
 
+/** `at`: Unix time in milliseconds. */
+export interface SeenAudit {
+  readonly at: number;
+  readonly missing: number;
+  readonly extra: number;
+}
+
 export interface LiveFeedOptions {
   readonly url: URL;
   readonly insecure: boolean;
@@ -33,6 +40,10 @@ export class LiveFeed {
   status: FeedStatus = 'connecting';
   state: SeenState | undefined;
   point: SeenPoint | undefined;
+  /** Of the last audit that anybody told of; who has just begun to tell may not have one yet. */
+  audit: SeenAudit | undefined;
+  /** When everything accepted was last found logged, as Unix time in milliseconds of our clock. */
+  completeAt: number | null = null;
   /** When the last state came, as `performance.now()` has it. */
   heardAt = -Infinity;
   readonly #options: LiveFeedOptions;
@@ -90,12 +101,20 @@ export class LiveFeed {
     if (heard?.event === 'moving') return 'connecting';
     if (heard?.event === 'not understood') return 'strange';
     if (heard?.event === 'state') {
-      this.state = heard.state;
-      this.heardAt = performance.now();
+      this.#keep(heard.state);
       this.status = 'on';
     }
     if (heard && 'point' in heard && heard.point) this.point = heard.point;
     return undefined;
+  }
+
+  #keep(state: SeenState): void {
+    this.state = state;
+    this.heardAt = performance.now();
+    // Their clock may differ from ours.
+    const ours = (at: number) => Date.now() - (state.at - at);
+    if (state.audit) this.audit = { ...state.audit, at: ours(state.audit.at) };
+    if (state.completeAt !== null) this.completeAt = ours(state.completeAt);
   }
 
   #open(): Promise<IncomingMessage> {

@@ -25,7 +25,7 @@ export class WatchRecord implements Listener<LaneRecord> {
   readonly answerers = new Answerers();
   readonly gaps: SeenGap[] = [];
   readonly errors = new Map<string, SeenError>();
-  /** What instances said of themselves, with the time; the last to say so is the last. */
+  /** What instances said of themselves, with the time, in the order of their appearance. */
   readonly told = new Map<string, Told & { readonly ms: number }>();
   readonly #emit: (event: WatchEvent) => void;
 
@@ -94,10 +94,10 @@ export class WatchRecord implements Listener<LaneRecord> {
 
   #tells(told: Told, ms: number): void {
     this.answerers.told(told, ms);
-    this.told.delete(told.instance);
     this.told.set(told.instance, { ...told, ms });
-    const [oldest] = this.told.keys();
-    if (oldest !== undefined && this.told.size > MOST_KEPT) this.told.delete(oldest);
+    if (this.told.size <= MOST_KEPT) return;
+    const [longestAgo] = [...this.told.values()].sort((one, other) => one.ms - other.ms);
+    if (longestAgo) this.told.delete(longestAgo.instance);
   }
 
   #failed(lane: LaneRecord, reason: string, sentMs: number): void {

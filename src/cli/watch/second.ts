@@ -1,7 +1,7 @@
 import { latencyOf } from './lane-record.js';
 import type { WatchRecord } from './record.js';
 import type { ServiceView } from './service.js';
-import { milliseconds, thousands, unknownOr } from './words.js';
+import { milliseconds, thousands, unknownOr, isoTime } from './words.js';
 
 /** Counts at the end of a stretch of time. */
 interface Counted {
@@ -35,7 +35,7 @@ export class Seconds {
       versions: new Map(versions.map(({ name, answered }) => [name, answered])),
     };
     this.#before = now;
-    const { instances, point, completeAt, source, totals, missing, extra, away } = service;
+    const { instances, point, completeAt, source, totals, missing, extra, missingAt, away } = service;
     return {
       at: at.toISOString(),
       ms: Math.round(now.ms - before.ms),
@@ -50,7 +50,8 @@ export class Seconds {
       }),
       service: {
         ...{ source, totals, missing, extra, away },
-        completeAt: completeAt === null ? null : new Date(completeAt).toISOString(),
+        missingAt: isoTime(missingAt),
+        completeAt: isoTime(completeAt),
         backlog: point?.backlog ?? null,
         answeredPerSecond: point?.answered ?? null,
         failedPerSecond: point?.failed ?? null,

@@ -6,7 +6,7 @@ import type { SeenPoint, SeenState } from './live-reading.js';
 import type { WatchRecord } from './record.js';
 
 /** What was heard so long ago is not shown as if it were so now. */
-const FRESH_MS = 2 * SECOND;
+export const FRESH_MS = 2 * SECOND;
 
 /** Without the live page an instance that has not answered for so long is not seen; later it is not shown. */
 export const SEEN_MS = 10 * SECOND;
@@ -40,6 +40,8 @@ export interface ServiceView {
   /** Due and not in InfluxDB, and there beyond what was accepted; of the last hour. */
   readonly missing: number | null;
   readonly extra: number | null;
+  /** When that was found, as Unix time in milliseconds. */
+  readonly missingAt: number | null;
   /** When everything accepted was last found logged, as Unix time in milliseconds. */
   readonly completeAt: number | null;
   readonly oldestPendingSeconds: number | null;
@@ -62,6 +64,7 @@ const UNKNOWN = {
   totals: null,
   missing: null,
   extra: null,
+  missingAt: null,
   completeAt: null,
   oldestPendingSeconds: null,
   point: null,
@@ -69,8 +72,8 @@ const UNKNOWN = {
 };
 
 interface Feeds {
-  readonly live: Pick<LiveFeed, 'status' | 'state' | 'point' | 'heardAt'>;
-  readonly counts: Pick<CountsFeed, 'counts' | 'heardAt'>;
+  readonly live: Pick<LiveFeed, 'status' | 'state' | 'point' | 'audit' | 'completeAt' | 'heardAt'>;
+  readonly counts: Pick<CountsFeed, 'counts' | 'at' | 'completeAt'>;
 }
 
 /** Puts together what is known of the service; `now` as `performance.now()` has it, `nowMs` of the watch. */
@@ -81,8 +84,7 @@ export function viewService(
   nowMs: number,
 ): ServiceView {
   const heardMs = now - live.heardAt;
-  if (live.state && heardMs < FRESH_MS && live.status !== 'off')
-    return viewLive(live.state, live.point, heardMs);
+  if (live.state && heardMs < FRESH_MS && live.status !== 'off') return viewLive(live, live.state, heardMs);
   const instances = answering(record, nowMs);
   if (live.status === 'off')
     return { ...UNKNOWN, source: 'counts', about: ABOUT.off, instances, ...viewCounts(counts) };
@@ -90,14 +92,19 @@ export function viewService(
   return { ...UNKNOWN, source: 'none', about: ABOUT[silent ? 'on' : live.status], instances };
 }
 
-function viewLive(state: SeenState, point: SeenPoint | undefined, heardMs: number): ServiceView {
-  const { totals, audit, completeAt, instances, away, at } = state;
+function viewLive(
+  { point, audit, completeAt }: Feeds['live'],
+  state: SeenState,
+  heardMs: number,
+): ServiceView {
+  const { totals, instances, away, at } = state;
   return {
     source: 'live',
     about: ABOUT.live,
     totals,
     missing: audit?.missing ?? null,
     extra: audit?.extra ?? null,
+    missingAt: audit?.at ?? null,
     completeAt,
     oldestPendingSeconds: totals?.oldestPendingSeconds ?? null,
     point: point ?? null,
@@ -107,11 +114,10 @@ function viewLive(state: SeenState, point: SeenPoint | undefined, heardMs: numbe
   };
 }
 
-function viewCounts({ counts, heardAt }: Feeds['counts']): Partial<ServiceView> {
-  if (!counts) return {};
+function viewCounts({ counts, at, completeAt }: Feeds['counts']): Partial<ServiceView> {
+  if (!counts) return { completeAt };
   const { missing, extra, ...totals } = counts;
-  const complete = totals.pending + missing + extra === 0;
-  return { totals, missing, extra, completeAt: complete ? performance.timeOrigin + heardAt : null };
+  return { totals, missing, extra, missingAt: at, completeAt };
 }
 
 /** Those that told their version themselves. */

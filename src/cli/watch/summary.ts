@@ -1,7 +1,7 @@
 import { describeLane } from './lanes.js';
 import type { WatchRecord } from './record.js';
 import type { ServiceView } from './service.js';
-import { clockTime, milliseconds, seconds, thousands } from './words.js';
+import { clockTime, isoTime, milliseconds, seconds, thousands } from './words.js';
 
 export interface SummaryOptions {
   readonly url: string;
@@ -49,8 +49,9 @@ export function summarize({ url, ms, beganAt, record, service }: SummaryOptions)
     /** Of the last hour; null: nobody could tell. */
     missing,
     extra,
+    missingAt: isoTime(service.missingAt),
     totals: service.totals,
-    completeAt: service.completeAt === null ? null : new Date(service.completeAt).toISOString(),
+    completeAt: isoTime(service.completeAt),
     source: service.source,
   };
 }
@@ -71,16 +72,18 @@ export function describeSummary(summary: Summary): string {
   ].join('\n');
 }
 
-const WIDTHS = [12, 12, 10, 8, 10, 10, 10];
+/** Fits 80 columns. */
+const NAME_WIDTH = 20;
+const WIDTHS = [8, 9, 7, 5, 9, 9, 9];
 
 function describeAsks({ lanes, asked, answered, failed, unjudged, gapCount }: Summary): string[] {
   const row = (name: string, cells: readonly string[]) =>
-    `  ${name.padEnd(36)}${cells.map((cell, index) => cell.padStart(WIDTHS[index] ?? 0)).join('')}`;
+    `  ${name.padEnd(NAME_WIDTH)}${cells.map((cell, index) => cell.padStart(WIDTHS[index] ?? 0)).join('')}`;
   const counts = (numbers: readonly number[]) => numbers.map(thousands);
   return [
     row('', ['asked', 'answered', 'failed', 'gaps', 'p50', 'p99', 'max']),
     ...lanes.map(({ latencyMs, ...lane }) =>
-      row(describeLane(lane), [
+      row(`${lane.call}, ${lane.connection}`, [
         ...counts([lane.asked, lane.answered, lane.failed, lane.gaps]),
         ...(latencyMs ? [latencyMs.p50, latencyMs.p99, latencyMs.max].map(milliseconds) : []),
       ]),
@@ -111,22 +114,23 @@ function describeGaps({ gaps, gapCount }: Summary): string[] {
     ...gaps.map(
       (gap) => `✗ no answer to ${describeLane(gap)} for ${seconds(gap.ms)} from ${localTime(gap.from)} on`,
     ),
-    ...(more > 0 ? [`✗ and ${thousands(more)} gaps more`] : []),
+    ...(more > 0 ? [`✗ and ${thousands(more)} more`] : []),
   ];
 }
 
-function describeMissing({ missing, extra, completeAt }: Summary): string {
+function describeMissing({ missing, missingAt, extra, completeAt }: Summary): string {
   if (missing === null) return '  Missing: unknown, nobody could tell.';
   const complete = completeAt === null ? '' : ` Everything accepted was logged at ${localTime(completeAt)}.`;
+  const at = missingAt === null ? '' : `, as of ${localTime(missingAt)}`;
   const tooMany = extra ? `, ${thousands(extra)} too many` : '';
-  return `${missing || extra ? '✗' : ' '} Missing: ${thousands(missing)}${tooMany}.${complete}`;
+  return `${missing || extra ? '✗' : ' '} Missing: ${thousands(missing)}${tooMany}${at}.${complete}`;
 }
 
 function describeVerdict({ ok, failed, gapCount }: Summary): string {
   if (ok) return 'PASS: every ask was answered, without a gap.';
   const what = [
-    failed > 0 && `${thousands(failed)} asks failed`,
-    gapCount > 0 && `${thousands(gapCount)} gaps`,
+    failed > 0 && `${thousands(failed)} ${failed === 1 ? 'ask' : 'asks'} failed`,
+    gapCount > 0 && `${thousands(gapCount)} ${gapCount === 1 ? 'gap' : 'gaps'}`,
     'what is missing or too much is said above',
   ];
   return `FAIL: ${what

@@ -23,3 +23,5 @@ export function elapsed(ms: number): string {
 export function clockTime(at: number): string {
   return new Date(at).toTimeString().slice(0, 'hh:mm:ss'.length);
 }
+
+export const isoTime = (at: number | null) => (at === null ? null : new Date(at).toISOString());
