@@ -113,6 +113,8 @@ describe('tally drill', { timeout: 180_000 }, () => {
     const headers = { 'Content-Type': 'application/json' };
     const answer = await fetch(url, { method: 'POST', headers, body: '{"numbers":[1,2]}' });
     expect(await answer.json()).toMatchObject({ result: 3 });
+    const [page = ''] = /http:\S+\/live$/m.exec(said.err) ?? [];
+    expect((await fetch(page)).headers.get('Content-Type')).toMatch('text/html');
     child.kill('SIGINT');
     expect((await ended).code).toBe(0);
     await expect.poll(() => readdir(folder), { timeout: 10_000 }).toEqual([]);

@@ -85,6 +85,7 @@ const SETTINGS: Settings = {
   SHUTDOWN_DELAY: '3s',
   BATCH_INTERVAL: '1s',
   RELAY_AFTER: '5s',
+  LIVE_PAGE: 'true',
   INSTANCE: 'drill',
 };
 
@@ -124,6 +125,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   say(
     `${programs ? 'It' : 'Tally'} answers on ${url}: ${options.apis} API and ${options.workers} worker processes`,
   );
+  if (!programs) say(`What happens is shown live on ${url}/live`);
   const entrance: Entrance = {
     port: balancer.port,
     routeOf: (clientPort) => balancer.routeOf(clientPort),

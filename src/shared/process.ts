@@ -8,7 +8,7 @@ import { newInstance } from './operation.js';
 import { openTracing, type Tracing, type TracingConfig } from './tracing/tracing.js';
 import { readVersion } from './version.js';
 
-/** Beyond the drain itself: every close has its own deadline, and a worker's add up to 8 s when every store keeps silent. */
+/** Beyond the drain itself: every close has its own deadline, and a worker's add up to 9 s when every store keeps silent. */
 export const CLOSE_MARGIN_MS = 10 * SECOND;
 
 /** One running process, as its main function knows it. */

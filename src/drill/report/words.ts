@@ -182,6 +182,7 @@ export function describeAddresses({ url, apis, workers, environment }: Running):
     fleet.running.map(({ adminPort }) => `http://127.0.0.1:${adminPort}`).join(' ');
   return [
     `API       ${url}   admin ${admins(apis)}`,
+    `Live      ${url}/live`,
     `worker    admin ${admins(workers)}`,
     `Redis     ${environment['REDIS_URL']}`,
     `Postgres  ${environment['DATABASE_URL']}`,
