@@ -198,7 +198,7 @@ describe('a request', () => {
     expect(others).toEqual([{ lines: expect.any(String), trace: expect.anything() }]);
     await traced.worker();
     await traced.logged(2);
-    await traced.span('write');
+    await traced.span('process operations');
     expect(traced.collector.spans.map(({ traceId }) => traceId)).not.toContain(TRACE);
     expect(traced.collector.named('process operations')).toHaveLength(1);
   });
