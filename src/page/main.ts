@@ -13,7 +13,7 @@ import { LiveStream } from './stream.js';
 import { totals } from './totals.js';
 import { Versions } from './versions.js';
 
-const DRAW_MS = 250;
+const DRAW_MS = 500;
 
 const versions = new Versions();
 const colours = new Colours(() => plots.redraw());
@@ -63,5 +63,5 @@ let ticks = 0;
 setInterval(() => {
   status.judge(stream);
   outside.draw();
-  if (ticks++ % 4 === 0 && !document.hidden) plots.draw(Date.now() + aheadMs);
+  if (ticks++ % 2 === 0 && !document.hidden) plots.draw(Date.now() + aheadMs);
 }, DRAW_MS);

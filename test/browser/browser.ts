@@ -30,6 +30,9 @@ export interface Visit extends AsyncDisposable {
   readonly faults: readonly string[];
 }
 
+/** Machines that run tests are busy. */
+const PATIENCE_MS = 60_000;
+
 /** In the browser. */
 const REPORT_VIOLATIONS = `addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
   reportViolation(violatedDirective + ' stopped ' + blockedURI));`;
@@ -51,6 +54,6 @@ export async function visit(
   });
   await context.exposeFunction('reportViolation', (words: string) => faults.push(words));
   await page.addInitScript({ content: REPORT_VIOLATIONS });
-  await page.goto(`http://127.0.0.1:${port}/live`);
+  await page.goto(`http://127.0.0.1:${port}/live`, { timeout: PATIENCE_MS });
   return { page, faults, [Symbol.asyncDispose]: () => context.close() };
 }
