@@ -7,6 +7,7 @@ import { audit } from './audit.js';
 import { ledgerSize, redisMemory } from './bytes.js';
 import { draining } from './draining.js';
 import { influxAway } from './influx-away.js';
+import { live } from './live.js';
 import { redisFlushed, redisGone, workerKilled } from './recovery.js';
 import { toTable, writeResults, type Row } from './report.js';
 import { refusal } from './refusal.js';
@@ -34,6 +35,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   audit: { measures: 'tally audit, one chunk missing', run: audit },
   refusal: { measures: 'refusing the worst body ÷ by schema', run: refusal },
   shutdown: { measures: 'SIGTERM to exit of a worker', run: shutdown },
+  live: { measures: 'requests/s of POST /sum with ten live pages open ÷ with none', run: live },
   tracing: { measures: 'requests/s of POST /sum with tracing ÷ without', run: tracing },
 };
 
