@@ -62,6 +62,13 @@ describe('tally watch', () => {
     expect(watching.seconds[0]).toMatchObject({ failed: 0, versions: [{ version: '1.0.0' }] });
   });
 
+  test('ends when nobody reads its lines any more', async () => {
+    const watching = watch(['--json']);
+    await watching.sees(({ type }) => type === 'second');
+    watching.closeOutput();
+    expect([await watching.ended(), watching.said.err]).toEqual([0, '']);
+  });
+
   test.each([
     [503, 'status 503'],
     ['cuts', 'closed by the server'],

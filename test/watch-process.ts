@@ -59,6 +59,11 @@ export class WatchProcess implements AsyncDisposable {
     this.#child.kill('SIGINT');
   }
 
+  /** As `| head` does when it has enough. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
+  }
+
   /** Resolves with its exit code. */
   async ended(): Promise<number | null> {
     const [code] = (await this.#closed) as [number | null];

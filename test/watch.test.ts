@@ -9,6 +9,7 @@ import type { LaneRecord } from '../src/cli/watch/lane-record.js';
 import { readLiveEvent, type SeenState } from '../src/cli/watch/live-reading.js';
 import { printable } from '../src/cli/watch/printable.js';
 import { WatchRecord } from '../src/cli/watch/record.js';
+import { WatchScreen } from '../src/cli/watch/screen.js';
 import { viewService, type ServiceView } from '../src/cli/watch/service.js';
 import { drawLegend, drawStrip } from '../src/cli/watch/strip.js';
 import { paint, type Line } from '../src/cli/watch/styled.js';
@@ -197,13 +198,14 @@ describe('the strip', () => {
     expect(made.answerers.versions).toMatchObject([{ name: 'one', answered: 2 }]);
   });
 
-  test('is written from left to right in rows, and nothing that was written moves', () => {
+  test('is written from left to right in rows, and what was written stays where it is', () => {
     const { made, answer } = record();
     for (let turn = 0; turn < 20; turn++) answer(turn, 'i', 5, `v${turn < 10 ? 1 : 2}`);
     answer(20, 'j', 5, 'v2');
     const rows = strip(made, { width: 14 + 16, height: 11 }).filter((line) => line.startsWith('sum new'));
     expect(rows).toEqual(['sum new       AAAAAAAAAAAAAAAA', 'sum new       AAAAB']);
-    expect(strip(made, { width: 30, height: 4 })[0]).toBe('sum new       AAAAB');
+    // A row alone keeps its later half.
+    expect(strip(made, { width: 30, height: 4 })[0]).toBe('sum new       AAAAAAAAAAAAB');
   });
 
   test('shows the time of a row where there is room', () => {
@@ -282,6 +284,30 @@ describe('the screen', () => {
       'version one appears',
     ])
       expect(shown).toContain(part);
+  });
+
+  test('has its strip and the totals on a very small terminal', () => {
+    const { made, answer } = record();
+    answer(0, 'i', 5, 'one');
+    const shown = frameOf(made, SERVICE, { width: 39, height: 10 }).map(text);
+    expect(shown.slice(1, 3).join(' ')).toContain('accepted 7');
+    expect(shown.slice(-4)[0]).toBe('sum new       A');
+  });
+
+  test('is drawn in place on a screen of its own, which is left as it was', () => {
+    const { made } = record();
+    let written = '';
+    const terminal = { columns: 40, rows: 10, write: (part: string) => (written += part) };
+    const screen = new WatchScreen(terminal as never, false);
+    const view = { url: 'u', nowMs: 0, beganAt: 0, everyMs: 250, service: SERVICE, record: made, events: [] };
+    screen.show(view);
+    screen.show(view);
+    for (const _ of [1, 2]) screen[Symbol.dispose]();
+    const [enter, first, second] = written.split('\u001B[H');
+    expect(enter).toBe('\u001B[?1049h\u001B[?25l');
+    expect(second?.replace('\u001B[?25h\u001B[?1049l', '')).toBe(first);
+    expect(first?.endsWith('\u001B[J')).toBe(true);
+    expect(first?.split('\r\n')).toHaveLength(10);
   });
 
   test('says that it is unknown what nobody tells, and never shows zero for it', () => {

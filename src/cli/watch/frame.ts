@@ -37,7 +37,7 @@ export interface Size {
 }
 
 /**
- * The screen, in no more lines than it has. What matters most gets its lines first: the totals, one row of the strip, the
+ * The screen, in no more lines than it has. What matters most gets its lines first: one row of the strip, the totals, the
  * asks, some instances and events; then all instances, the strip's past, and more events.
  */
 export function drawFrame(view: FrameView, { width, height }: Size): Line[] {
@@ -53,8 +53,8 @@ export function drawFrame(view: FrameView, { width, height }: Size): Line[] {
   const room = new Room(height);
   const given = {
     head: room.give(1),
-    totals: room.give(totals.length),
     strip: room.give(BLANK + oneRow),
+    totals: room.give(totals.length, 1),
     legend: room.give(legend.length),
     asks: room.give(BLANK + asks.length),
     instances: room.give(BLANK + Math.min(instances.length, FEW + TITLE), BLANK + TITLE + 1),
@@ -144,9 +144,8 @@ function drawTotals(service: ServiceView, now: number, width: number): Line[] {
 }
 
 function drawCompleteness({ completeAt, oldestPendingSeconds }: ServiceView, now: number): Line {
-  const oldest = oldestPendingSeconds
-    ? `; the oldest pending one is ${oldestPendingSeconds.toFixed(1)} s old`
-    : '';
+  const late = oldestPendingSeconds !== null && oldestPendingSeconds >= 1;
+  const oldest = late ? `; oldest pending: ${oldestPendingSeconds.toFixed(1)} s` : '';
   if (completeAt === null) return [`everything accepted is logged: not seen yet${oldest}`];
   const ago = Math.max(0, now - completeAt);
   return [

@@ -24,18 +24,16 @@ export interface StripOptions {
 }
 
 /**
- * Every answer, lane below lane: a turn has one place, and nothing that was written moves. A row that is full is followed
- * by another one below; the oldest go when there is no room.
+ * Every answer, lane below lane, written from left to right. A row that is full is followed by another one below; the
+ * oldest go when there is no room.
  */
 export function drawStrip(lanes: readonly LaneRecord[], options: StripOptions): Line[] {
   const { everyMs, beganAt, width, height } = options;
   const clock = width - LABEL_WIDTH - CLOCK_WIDTH >= LEAST_CELLS;
   const cells = Math.max(1, width - LABEL_WIDTH - (clock ? CLOCK_WIDTH : 0));
-  const last = Math.floor((Math.max(...lanes.map((lane) => lane.cells.end), 1) - 1) / cells);
-  const rows = Math.max(1, Math.min(Math.floor(height / lanes.length), last + 1));
-  return Array.from({ length: rows }, (_, index) => last - rows + 1 + index).flatMap((row) =>
+  const end = Math.max(...lanes.map((lane) => lane.cells.end));
+  return rowsOf(end, cells, Math.max(1, Math.floor(height / lanes.length))).flatMap((from) =>
     lanes.map((lane, index) => {
-      const from = row * cells;
       const time = index === 0 ? clockTime(beganAt + from * everyMs) : '';
       return [
         ...(clock ? [['faint', time.padEnd(CLOCK_WIDTH)] as const] : []),
@@ -44,6 +42,14 @@ export function drawStrip(lanes: readonly LaneRecord[], options: StripOptions): 
       ];
     }),
   );
+}
+
+/** The turn that each row begins with, when so many turns have been. One row alone keeps half of what it has when it is full. */
+function rowsOf(end: number, cells: number, most: number): readonly number[] {
+  const step = most === 1 ? Math.ceil(cells / 2) : cells;
+  const last = Math.max(0, Math.ceil((end - cells) / step)) * step;
+  const rows = Math.min(most, Math.floor(last / cells) + 1);
+  return Array.from({ length: rows }, (_, index) => last - (rows - 1 - index) * cells);
 }
 
 /** Neighbours of one style are one span. */

@@ -1,6 +1,7 @@
 import { MINUTE, SECOND } from '../../shared/duration.js';
 
-export const thousands = (value: number) => value.toLocaleString('en');
+/** With a digit behind the point where there is one. */
+export const thousands = (value: number) => value.toLocaleString('en', { maximumFractionDigits: 1 });
 
 export const unknownOr = (value: number | null) => (value === null ? 'unknown' : thousands(value));
 
