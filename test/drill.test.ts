@@ -42,6 +42,20 @@ interface Document {
 const small = ['--api', '2', '--workers', '1', '--connections', '3', '--lag', '500ms', '--duration', '6s'];
 
 describe('tally drill', { timeout: 180_000 }, () => {
+  test('leaves out of its count what is asked by whoever looks on', async () => {
+    const { said, ended } = start([...small, '--plan', 'roll-api', '--json']);
+    await expect.poll(() => said.err, { timeout: 60_000 }).toMatch(/shown live on http:\S+\/live/);
+    const [, url = ''] = /shown live on (http:\S+)\/live/.exec(said.err) ?? [];
+    const headers = { 'Content-Type': 'application/json', 'X-Request-Id': 'live-page-1' };
+    const ask = () => fetch(`${url}/sum`, { method: 'POST', headers, body: '{"numbers":[1,-2]}' });
+    const answers = [await ask(), await ask()];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    const { code, out, err } = await ended;
+    expect(code, err).toBe(0);
+    const { operations } = JSON.parse(out) as Document;
+    expect(operations).toMatchObject({ stored: operations.acknowledged, twice: 0, invented: 0 });
+  });
+
   test('deploys and kills under load, loses nothing, and says so in one document and one page', async () => {
     const report = join(folder, 'drill.html');
     const plan = ['--plan', 'roll,kill-api,flush-redis', '--json', '--report', report];

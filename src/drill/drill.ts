@@ -22,6 +22,7 @@ import { RequestRecord } from './clients/record.js';
 import type { Stores } from './stores/open-stores.js';
 import type { StoreName } from './stores/store.js';
 import { runTally } from './processes/run-tally.js';
+import { readOnlookers } from './verdict/onlookers.js';
 import type { Underway } from './verdict/underway.js';
 import { countByInstance, readOperations } from './verdict/verdict.js';
 import { Watch, type Progress } from './watch.js';
@@ -160,22 +161,28 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   }
 
   const fresh = await askOnce({ balancer: entrance, record });
-  if (!(await backlog.loggedUntil(Date.now(), LOGGED_MS, signal)))
+  const over = Date.now();
+  if (!(await backlog.loggedUntil(over, LOGGED_MS, signal)))
     say('What was accepted is still not all logged.');
   using influx = new Influx(readVariables(INFLUX_VARIABLES, environment));
   const report = await tool;
-  const stored = report ? [] : await readOperations(influx);
-  const counted = report ? total(await countByInstance(influx)) - record.acknowledged.size : 0;
+  // Who looks on at the page or with `tally watch` goes on asking: what all have asked for is read first.
+  const all = report ? [] : await readOperations(influx);
+  const until = `time <= ${over}ms`;
+  const everything = report ? total(await countByInstance(influx, until)) : 0;
+  const onlookers = await readOnlookers(influx, report && until);
+  const stored = all.filter(({ id }) => !onlookers.has(id));
+  const counted = everything - record.acknowledged.size - onlookers.size;
   const logTimes = await backlog.logTimes();
   const audit = backlog.blind ? undefined : await finalAudit(environment, DAY);
   const faults = events.flatMap(({ graceful, fromMs, healedMs, recoveryMs = 0 }) =>
     graceful ? [] : { fromMs, toMs: healedMs + recoveryMs },
   );
   const result = (): DrillResult => {
-    const all = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
+    const gone = [...apis.ended, ...workers.ended].sort((one, other) => one.to - other.to);
     const delayMs = byTool ? Infinity : shutdownDelayMs(environment); // nobody knows a tool's longest request
     const disturbed = [...faults, ...overruns(watch.samples)];
-    const ended = withLimits(all, { record, faults: disturbed, shutdownDelayMs: delayMs });
+    const ended = withLimits(gone, { record, faults: disturbed, shutdownDelayMs: delayMs });
     const { sent, acknowledged, misanswered, failed } = record;
     const evidence: Evidence = {
       ...{ sent, acknowledged, misanswered, failed, stored, excuses, fresh, ended, audit },

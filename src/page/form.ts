@@ -1,6 +1,6 @@
 import { element, mark, write } from './element.js';
 import { section } from './panel.js';
-import { instanceOf, postSum } from './questions.js';
+import { instanceOf, newRequestId, postSum } from './questions.js';
 import { milliseconds } from './words.js';
 
 const ASK_AGAIN_MS = 250;
@@ -64,12 +64,12 @@ class Followed {
     const wrong = parts.filter((part) => !Number.isFinite(Number(part)));
     if (wrong.length > 0) return this.#say(`Not a number: ${wrong.join(', ')}`, 'bad');
     const sentAt = performance.now();
-    const headers = requestId === '' ? {} : { 'X-Request-Id': requestId };
+    const asked = requestId === '' ? newRequestId() : requestId;
     try {
-      const sum = await postSum(parts.map(Number), { headers });
+      const sum = await postSum(parts.map(Number), { headers: { 'X-Request-Id': asked } });
       if (mine !== this.#latest) return;
       this.#say(`The sum is ${sum.result}.`, '', sum.id);
-      write(this.#request, requestWords(requestId, sum.requestId));
+      write(this.#request, requestWords(asked, sum.requestId));
       const took = milliseconds(performance.now() - sentAt);
       this.#step(this.#accepted, `accepted by ${instanceOf(sum.id)} after ${took}`, 'good');
       this.#step(this.#logged, 'waiting to be logged', 'waiting');
@@ -106,7 +106,6 @@ class Followed {
 }
 
 function requestWords(asked: string, taken: string): string {
-  if (asked === '') return '';
   return asked === taken
     ? `Request id ${taken}`
     : `The request id ${asked} is not allowed; the API took ${taken}`;

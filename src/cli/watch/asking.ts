@@ -4,6 +4,9 @@ import { HttpConnection, type Reply } from '../../drill/clients/http-connection.
 import { readReply, SUM_BODY, type Read } from './answers.js';
 import type { Lane } from './lanes.js';
 
+/** By which a drill tells what the watch asks for from what itself does. */
+const REQUEST_ID = 'live-watch';
+
 /** An ask without an answer has failed by then. */
 export const TIMEOUT_MS = 5 * SECOND;
 
@@ -123,7 +126,8 @@ export class Asking<L extends Lane> {
     const { url } = this.#options;
     const options = { last, timeoutMs: TIMEOUT_MS };
     if (call === 'GET /version') return connection.get(pathOf(url, '/version'), options);
-    return Promise.race(connection.post(pathOf(url, '/sum'), [SUM_BODY], options));
+    const named = { ...options, requestId: REQUEST_ID };
+    return Promise.race(connection.post(pathOf(url, '/sum'), [SUM_BODY], named));
   }
 
   get #target() {

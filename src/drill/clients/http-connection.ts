@@ -86,8 +86,13 @@ export class HttpConnection {
   }
 
   /** Sends `POST path` with these bodies in one go; each reply in its turn. */
-  post(path: string, bodies: readonly string[], { last = false, timeoutMs = 30_000 } = {}): Promise<Reply>[] {
-    const head = `${this.#head('POST', path)}Content-Type: application/json\r\n`;
+  post(
+    path: string,
+    bodies: readonly string[],
+    { last = false, timeoutMs = 30_000, requestId = '' } = {},
+  ): Promise<Reply>[] {
+    const named = requestId === '' ? '' : `X-Request-Id: ${requestId}\r\n`;
+    const head = `${this.#head('POST', path)}${named}Content-Type: application/json\r\n`;
     const requests = bodies.map((body, index) => {
       const close = last && index === bodies.length - 1 ? CLOSE : '';
       return `${head}${close}Content-Length: ${body.length}\r\n\r\n${body}`;
