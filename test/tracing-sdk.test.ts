@@ -70,12 +70,19 @@ test('a chunk that queue and relay both hold has its batch below the one that is
   expect(collector.named('write')).toHaveLength(1);
 });
 
-test('what goes on after its span, and what nothing is kept of, has no trace in its lines of log', async () => {
+test('what goes on after its span, and what nothing is kept of, is in no trace, nor are its lines of log', () => {
+  const api = new TracedApi(sdk.tracer);
   const span = sdk.tracer.startSpan('span');
-  const within = (current: Span) => context.with(trace.setSpan(ROOT_CONTEXT, current), () => sdk.logFields());
   const { traceId, spanId } = span.spanContext();
-  expect(within(span)).toEqual({ trace_id: traceId, span_id: spanId });
+  const within = (current: Span) =>
+    context.with(trace.setSpan(ROOT_CONTEXT, current), () => [
+      api.current(),
+      api.carried()?.traceparent,
+      sdk.logFields(),
+    ]);
+  const nothing = [undefined, undefined, {}];
+  expect(within(span)).toEqual([span, `00-${traceId}-${spanId}-01`, { trace_id: traceId, span_id: spanId }]);
   span.end();
-  expect(within(span)).toEqual({});
-  expect(within(trace.wrapSpanContext({ traceId, spanId, traceFlags: 0 }))).toEqual({});
+  expect(within(span)).toEqual(nothing);
+  expect(within(trace.wrapSpanContext({ traceId, spanId, traceFlags: 0 }))).toEqual(nothing);
 });
