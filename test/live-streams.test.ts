@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Hono } from 'hono';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { EventStream } from '../src/api/live/stream.js';
 import { Streams } from '../src/api/live/streams.js';
 import { makeCertificate } from '../src/drill/processes/self-signed.js';
 import { HttpServer } from '../src/shared/http-server.js';
@@ -13,6 +14,8 @@ import { until } from './latch.js';
 const SNAPSHOT = { crash: false, points: [] } as unknown as LiveSnapshot;
 
 const stateWith = (servedBy: string) => ({ servedBy }) as LiveState;
+
+afterEach(() => void vi.useRealTimers());
 
 /** The streams of a process, and its server. */
 class Process implements AsyncDisposable {
@@ -51,6 +54,24 @@ describe('a stream', () => {
     expect(head).toContain('retry: 1000\nevent: snapshot\ndata: {"crash":false,"points":[]}\n\n');
     process.streams.tell('state', stateWith('a'));
     await client.receives('event: state\ndata: {"servedBy":"a"}\n\n');
+  });
+
+  test('is written at once with what is told at the same time, and in order', async () => {
+    await using process = new Process();
+    const { body } = await process.app.request('/live/events');
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    const next = async () => Buffer.from((await reader.read()).value ?? []).toString();
+    expect(await next()).toContain('event: snapshot');
+    for (const name of ['a', 'b', 'c']) process.streams.tell('state', stateWith(name));
+    process.streams.tell('state', stateWith('x'.repeat(100_000)));
+    process.streams.tell('state', stateWith('d'));
+    expect((await next()).match(/"servedBy":"."/g)).toEqual([
+      '"servedBy":"a"',
+      '"servedBy":"b"',
+      '"servedBy":"c"',
+    ]);
+    expect(await next()).toHaveLength(100_000 + 'event: state\ndata: {"servedBy":""}\n\n'.length);
+    expect(await next()).toContain('"servedBy":"d"');
   });
 
   test('is of one snapshot with those that begin before something else is told', async () => {
@@ -123,24 +144,24 @@ describe('a client that never reads', () => {
     expect(process.streams.size).toBe(0);
   });
 
-  test('does not keep a process from its end', async () => {
-    await using process = new Process();
-    const socket = connect(await process.listen(), '127.0.0.1');
-    socket.on('error', () => undefined);
-    await once(socket, 'connect');
-    socket.pause();
-    socket.write('GET /live/events HTTP/1.1\r\nHost: tally\r\n\r\n');
-    await until(() => process.streams.size === 1);
-    // More than sockets hold, and less than would be cut.
-    let waits = false;
-    for (let piece = 0; piece < 500 && !waits; piece++) {
-      process.streams.tell('state', stateWith('x'.repeat(100_000)));
-      await new Promise((resolve) => setImmediate(resolve));
-      waits = socket.bytesRead === 0 && piece > 60;
+  test('has a second for its last words, which one that reads does not need', async () => {
+    vi.useFakeTimers();
+    const ended: string[] = [];
+    const streamOf = (name: string) =>
+      new EventStream({ cut: () => ended.push(`${name} cut`), onEnd: () => ended.push(`${name} ended`) });
+    const [reads, sleeps] = [streamOf('reads'), streamOf('sleeps')];
+    const text = new Response(reads.body).text();
+    for (const stream of [reads, sleeps]) {
+      stream.send(Buffer.from('first '));
+      stream.finish(Buffer.from('last'));
+      stream.send(Buffer.from('too late'));
     }
-    process.streams.move();
-    expect(await process.finish(60_000)).toBe(0);
-    socket.destroy();
+    expect(await text).toBe('first last');
+    expect(ended).toEqual(['reads ended']);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(ended).toEqual(['reads ended']);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(ended).toEqual(['reads ended', 'sleeps ended', 'sleeps cut']);
   });
 });
 

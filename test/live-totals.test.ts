@@ -1,21 +1,24 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Audits } from '../src/api/live/audits.js';
 import { QuarantineView } from '../src/api/live/quarantine-view.js';
 import { Totals } from '../src/api/live/totals.js';
 import type { Store as Server } from '../src/drill/stores/store.js';
+import { Influx } from '../src/shared/influx.js';
 import type { Ledger } from '../src/shared/ledger.js';
 import { Lines } from '../src/shared/lines.js';
 import type { LiveQuarantine, LiveTotals } from '../src/shared/live.js';
 import type { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
-import { lineAt } from './influx-bucket.js';
+import { lineAt, type InfluxBucket } from './influx-bucket.js';
 import { until } from './latch.js';
 import { useStores } from './use-stores.js';
 
 let postgres: Postgres & { readonly url: string };
 let ledger: Ledger;
 let database: Server;
-useStores((stores) => ({ postgres, ledger, database } = stores));
+let bucket: InfluxBucket;
+useStores((stores) => ({ postgres, ledger, database, bucket } = stores));
 
 let totals: Totals;
 beforeEach(() => {
@@ -203,5 +206,41 @@ describe('the quarantine', () => {
     await view.refresh();
     await database.start();
     expect([view.latest.total, seen.length]).toEqual([1, 1]);
+  });
+});
+
+describe('everything accepted is logged', () => {
+  test('when nothing was pending, and an audit that began after that found nothing missing', async () => {
+    const audits = new Audits({ postgres, influx: bucket.influx, bucket: bucket.config }, quiet);
+    const totalsAt = (at: number, pending: number) => ({ at, pending }) as LiveTotals;
+    audits.see(totalsAt(10, 0));
+    audits.see(totalsAt(20, 3));
+    audits.see(null);
+    await audits.refresh();
+    expect([audits.latest?.balanced, audits.completeAt]).toEqual([true, 10]);
+
+    await ledger.addLogged([chunkOf(0)]);
+    audits.see(totalsAt(30, 0));
+    await until(async () => {
+      await audits.refresh();
+      return audits.latest?.missing === 3;
+    });
+    expect(audits.completeAt).toBe(10);
+    expect(audits.latest).toMatchObject({ balanced: false, accepted: 3, logged: 0, extra: 0 });
+
+    await bucket.write([chunkOf(0).lines.text]);
+    await until(async () => {
+      await audits.refresh();
+      return audits.latest?.missing === 0;
+    });
+    expect([audits.latest?.logged, audits.completeAt]).toEqual([3, 30]);
+  });
+
+  test('is not known to be so again while a store is away', async () => {
+    using influx = new Influx({ ...bucket.config, INFLUX_URL: 'http://127.0.0.1:1' });
+    const audits = new Audits({ postgres, influx, bucket: bucket.config }, quiet);
+    audits.see({ at: 10, pending: 0 } as LiveTotals);
+    await audits.refresh();
+    expect([audits.latest, audits.completeAt]).toEqual([null, null]);
   });
 });

@@ -70,7 +70,11 @@ export class Heartbeats implements AsyncDisposable {
 
 function latestOf(kept: readonly KeptHeartbeat[]): Heartbeat[] {
   const latest = new Map<string, Heartbeat>();
-  for (const { instance, heartbeat: text } of kept) {
+  // Both stores have the same text most of the time, and reading it costs more than all else here.
+  const texts = new Map(
+    kept.map(({ instance, heartbeat }) => [`${instance} ${heartbeat}`, { instance, heartbeat }]),
+  );
+  for (const { instance, heartbeat: text } of texts.values()) {
     const heartbeat = readHeartbeat(text);
     if (heartbeat?.instance !== instance) continue;
     if (heartbeat.beat > (latest.get(instance)?.beat ?? -1)) latest.set(instance, heartbeat);

@@ -3,6 +3,9 @@ import { SECOND } from '../../shared/duration.js';
 /** What may wait for a client that does not read; more is not kept for anybody. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
+/** What is written at once at the most, unless a single frame is longer. */
+const WRITTEN_BYTES = 64 * 1024;
+
 /** How long a client may take to read its last words. */
 const LAST_WORDS_MS = SECOND;
 
@@ -58,19 +61,27 @@ export class EventStream {
     else this.#controller?.error(new Error('the stream was cut'));
   }
 
-  /** Gives the next that waits, when there is one; the stream asks again when that is taken. */
+  /** Gives what waits, when there is something; the stream asks again when that is taken. */
   async #give(): Promise<void> {
     if (this.#waiting.length === 0 && this.#state === 'open')
       await new Promise<void>((resolve) => (this.#asked = resolve));
     this.#asked = undefined;
-    const frame = this.#waiting.shift();
-    if (frame) {
-      this.#waitingBytes -= frame.byteLength;
-      this.#controller?.enqueue(frame);
+    if (this.#waiting.length > 0) {
+      this.#controller?.enqueue(this.#next());
     } else if (this.#state === 'ending') {
       this.#end();
       this.#controller?.close();
     }
+  }
+
+  /** Frames that were told together are written together: a write costs more than what is in it. */
+  #next(): Uint8Array {
+    let bytes = 0;
+    const past = this.#waiting.findIndex(({ byteLength }) => (bytes += byteLength) > WRITTEN_BYTES);
+    const frames = this.#waiting.splice(0, past === -1 ? this.#waiting.length : Math.max(1, past));
+    const next = frames.length === 1 && frames[0] ? frames[0] : Buffer.concat(frames);
+    this.#waitingBytes -= next.byteLength;
+    return next;
   }
 
   #end(): void {
