@@ -23,6 +23,9 @@ const GAP_MS = 1_000;
 
 const SILENT_MS = 5_000;
 
+/** A turn that comes so late says that this page stood still. */
+const LATE_MS = 500;
+
 /** What the strip shows. */
 export const KEPT_MS = 120_000;
 
@@ -37,7 +40,7 @@ export class Asking {
   /** Those of the last two minutes, oldest first. */
   asks: Ask[] = [];
   /** When it was paused; the last one may go on. */
-  readonly pauses: { readonly from: number; to?: number }[] = [];
+  pauses: { readonly from: number; to?: number }[] = [];
   /** Since the page was opened. */
   readonly answers = new Map<string, number>();
   errors = 0;
@@ -67,12 +70,12 @@ export class Asking {
     if (this.paused) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#interrupted(Date.now());
+    this.#forgetWaiting();
+    this.pauses.push({ from: Date.now() });
   }
 
-  #interrupted(from: number): void {
+  #forgetWaiting(): void {
     this.asks = this.asks.filter(({ state }) => state !== 'waiting');
-    this.pauses.push({ from });
   }
 
   #schedule(): void {
@@ -83,12 +86,13 @@ export class Asking {
 
   #tick(): void {
     const now = Date.now();
-    if (now - this.#due > GAP_MS) {
-      // The machine slept, or the browser held us back: that says nothing of the service.
-      this.#interrupted(this.#due);
+    if (now - this.#due > LATE_MS) {
+      // The machine slept, or had no processor for us: that says nothing of the service.
+      this.#forgetWaiting();
       this.pauses.push({ from: this.#due, to: now });
     }
     this.asks = this.asks.filter(({ sentAt }) => now - sentAt < KEPT_MS + SILENT_MS);
+    this.pauses = this.pauses.filter(({ to = now }) => now - to < KEPT_MS);
     for (const lane of LANES) {
       const waiting = this.asks.filter(({ state }) => state === 'waiting').length;
       if (waiting < MOST_WAITING) void this.#ask(lane, now);

@@ -13,7 +13,7 @@ const PLOTTED: readonly Plotted[] = [
     least: 5,
     curves: [
       { name: 'answered', colour: '--blue', as: 'area', value: ({ answered }) => answered },
-      { name: 'rejected', colour: '--amber', as: 'dashes', value: ({ rejected }) => rejected },
+      { name: 'rejected', colour: '--orange', as: 'dashes', value: ({ rejected }) => rejected },
       { name: 'failed', colour: '--red', as: 'columns', value: ({ failed }) => failed },
     ],
   },
@@ -32,7 +32,7 @@ const PLOTTED: readonly Plotted[] = [
       },
       {
         name: 'p99',
-        colour: '--amber',
+        colour: '--orange',
         as: 'dashes',
         sparse: true,
         value: ({ latencyMs }) => latencyMs?.p99 ?? null,
@@ -61,7 +61,7 @@ const PLOTTED: readonly Plotted[] = [
       },
       {
         name: 'p99',
-        colour: '--amber',
+        colour: '--orange',
         as: 'dashes',
         sparse: true,
         value: ({ loggedAfterSeconds }) => loggedAfterSeconds?.p99 ?? null,
@@ -76,7 +76,7 @@ const PLOTTED: readonly Plotted[] = [
     stacked: true,
     curves: [
       { name: 'size', colour: '--blue', as: 'columns', value: ({ batches }) => batches.size },
-      { name: 'interval', colour: '--amber', as: 'columns', value: ({ batches }) => batches.interval },
+      { name: 'interval', colour: '--orange', as: 'columns', value: ({ batches }) => batches.interval },
       { name: 'drain', colour: '--violet', as: 'columns', value: ({ batches }) => batches.drain },
     ],
   },
