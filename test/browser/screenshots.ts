@@ -18,7 +18,7 @@ const AFTERWARDS_MS = 5 * SECOND;
 
 const DESKTOP = { viewport: { width: 1280, height: 1000 }, deviceScaleFactor: 1.25 };
 const NARROW = { viewport: { width: 390, height: 1600 }, deviceScaleFactor: 1.1 };
-const QUALITY = 0.7;
+const QUALITY = 0.65;
 
 /** What the pictures of a deploy are of: what is seen from outside, and the instances. */
 const PARTS = ['.outside', '.instances'] as const;
