@@ -20,7 +20,8 @@ that is kept alive. Shows every answer by its version, what failed, how long it 
 itself: totals, backlog, instances, stores that are away. It takes that from /live/events where LIVE_PAGE is on; where it
 is off, from GET /counts of the last hour (every 5 s) and from the answers of /version.
 
-Its own sums are operations as all others: they are logged and counted, 8 a second unless --every says otherwise.
+Its own sums are operations as all others: they are logged and counted, 8 a second unless --every says otherwise. Their
+request id is live-watch.
 
 Options:
   --url URL    where the service answers (default http://localhost:4000)
