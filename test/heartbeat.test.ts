@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readHeartbeat } from '../src/shared/heartbeat.js';
 import { Heartbeats } from '../src/shared/heartbeats.js';
 import { HeartbeatSender } from '../src/shared/heartbeat-sender.js';
@@ -6,6 +6,8 @@ import type { HeartbeatStore, KeptHeartbeat } from '../src/shared/heartbeat-stor
 import { Lifecycle } from '../src/shared/lifecycle.js';
 import { apiBeat, workerBeat } from './heartbeats.js';
 import { latch, turn, until } from './latch.js';
+
+afterEach(() => void vi.useRealTimers());
 
 const textOf = (heartbeat: object, over: object = {}) => JSON.stringify({ ...heartbeat, ...over });
 
@@ -170,7 +172,7 @@ describe('a process', () => {
   }
 
   test('tells its state at once when that changes, with a number that grows, and at the end that it has stopped', async () => {
-    const { lifecycle, sender, told } = sending();
+    const { place, lifecycle, sender, told } = sending();
     await until(() => told()?.state === 'starting');
     lifecycle.ready();
     await until(() => told()?.state === 'ready');
@@ -186,9 +188,23 @@ describe('a process', () => {
     await until(() => told()?.state === 'draining');
     await sender[Symbol.asyncDispose]();
     expect(told()?.state).toBe('stopped');
+    const { asked } = place;
     lifecycle.stopped();
     await turn();
-    expect(told()).toEqual(sender.latest);
+    expect(place.asked).toBe(asked);
+  });
+
+  test('waits for no clock to tell that its state has changed', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    const { lifecycle, sender, told } = sending();
+    await turn();
+    lifecycle.ready();
+    await turn();
+    expect(told()?.state).toBe('ready');
+    lifecycle.stop('SIGTERM');
+    await turn();
+    expect(told()?.state).toBe('draining');
+    await sender[Symbol.asyncDispose]();
   });
 
   test('ends in time when no place answers, and when a store does not say how it is', async () => {

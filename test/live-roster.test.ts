@@ -155,12 +155,12 @@ test('those that live come by process and age, and stores are away that one of t
 });
 
 test('who began under our eyes counts from its start, and who was at work before does not', () => {
-  const before = alive('before', 1_000);
-  for (let n = 0; n < 4; n++) look([before()]);
+  const [before, shortly] = [alive('before', 1_000), alive('shortly', 10)];
+  for (let n = 0; n < 4; n++) look([before(), shortly()]);
   const later = alive('later');
-  for (let n = 0; n < 4; n++) look([before(), later()]);
+  for (let n = 0; n < 4; n++) look([before(), shortly(), later()]);
   const fromStart = Object.fromEntries(
     roster.heard.map(({ heartbeat, fromStart: began }) => [heartbeat.instance, began]),
   );
-  expect(fromStart).toEqual({ own: true, before: false, later: true });
+  expect(fromStart).toEqual({ own: true, before: false, shortly: false, later: true });
 });
