@@ -39,8 +39,8 @@ connections or on the kept one, although something was asked: it begins with the
 that answer, if another ask was on its way), and ends with the next answer. What happens while this process itself
 stands still does not count, and it says so.
 
-Exit code 0 when every ask was answered and there was no gap; 1 when one failed, when there was a gap, or when something is
-missing or too much at the end (where nobody can tell, it says so); 2 for options that cannot be understood.
+Exit code 0 when every ask was answered and there was no gap; 1 when one failed, when there was a gap, or when something
+is missing or too much at the end (where nobody can tell, it says so); 2 for options that cannot be understood.
 
 Examples:
   tally watch
