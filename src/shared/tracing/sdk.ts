@@ -1,4 +1,4 @@
-import { diag, DiagLogLevel, trace } from '@opentelemetry/api';
+import { trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import {
   defaultResource,
@@ -14,7 +14,6 @@ import {
 } from '@opentelemetry/semantic-conventions';
 import { withDeadline } from '../deadline.js';
 import { SECOND } from '../duration.js';
-import type { Logger } from '../log.js';
 import { MAX_LINES } from '../operation.js';
 import type { Service, Tracing } from './tracing.js';
 import { WatchedExporter } from './watched-exporter.js';
@@ -47,7 +46,6 @@ export function openSdk({ name, version, instance }: Service): Tracing {
     logFields,
     sayIn: (log) => {
       exporter.log = log;
-      sayFaults(log);
     },
     close: () =>
       withDeadline(provider.shutdown(), FLUSH_MS, 'sending the last spans').catch((error: unknown) => {
@@ -62,12 +60,4 @@ function logFields(): object {
   if (!span?.isRecording()) return {};
   const { traceId, spanId } = span.spanContext();
   return { trace_id: traceId, span_id: spanId };
-}
-
-/** Of the SDK's own words only those about a setting that it cannot use are of interest. */
-function sayFaults(log: Logger): void {
-  const nothing = () => undefined;
-  const error = (message: string) => log.warn({ message }, 'opentelemetry');
-  const logger = { error, warn: nothing, info: nothing, debug: nothing, verbose: nothing };
-  diag.setLogger(logger, { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
 }
