@@ -8,6 +8,7 @@ import type { HeartbeatStore } from '../src/shared/heartbeat-store.js';
 import { quiet } from './accepting-store.js';
 import { until } from './latch.js';
 import { openLedger } from './ledger-database.js';
+import { RedisCluster } from './system/redis-servers.js';
 
 let redis: Store;
 let postgres: Store;
@@ -104,6 +105,16 @@ describe.each([
     });
     expect(store.away).toBe(false);
   });
+});
+
+test('heartbeats are on one node of a Redis Cluster, wherever the others are', async () => {
+  await using cluster = await RedisCluster.open();
+  const url = cluster.environment['REDIS_URL'] ?? '';
+  await using store = new RedisHeartbeats({ url, prefix: 'test' }, quiet);
+  await until(() => !store.away);
+  for (const instance of ['a', 'b', 'c']) await store.write(instance, 'text');
+  await store.forget(60);
+  expect((await store.read(10)).map(({ instance }) => instance).sort()).toEqual(['a', 'b', 'c']);
 });
 
 test('Postgres that lacks the table has answered, and one that is not there has not', async () => {
