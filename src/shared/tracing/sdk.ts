@@ -18,8 +18,8 @@ import { MAX_LINES } from '../operation.js';
 import type { Service, Tracing } from './tracing.js';
 import { WatchedExporter } from './watched-exporter.js';
 
-/** Less than what is left of the margin for closing after all stores kept silent. */
-const FLUSH_MS = SECOND;
+/** Less than what is left of the margin for closing when all stores keep silent, which is a second. */
+const FLUSH_MS = 0.75 * SECOND;
 
 /**
  * OpenTelemetry's SDK for Node, which sends spans over OTLP/HTTP in the background. It holds 2,048 of them at the most
