@@ -1,5 +1,6 @@
 import type { LiveInstance, LiveState } from '../shared/live.js';
 import { element, mark, write } from './element.js';
+import { KnownInstances } from './known.js';
 import { section, type Panel } from './panel.js';
 import type { Versions } from './versions.js';
 import { ago, count } from './words.js';
@@ -18,12 +19,14 @@ interface Row {
 /** The processes of API and worker as they come and go, of the whole deployment. */
 export function instances(versions: Versions): Panel<LiveState> {
   const rows = new Map<string, Row>();
+  const known = new KnownInstances();
   const body = element('tbody');
   const heads = ['State', 'Instance', 'Operations'];
   const head = element('tr', {}, ...heads.map((name) => element('th', { scope: 'col' }, name)));
   const table = element('table', {}, element('thead', {}, head), body);
 
-  const show = ({ instances: all, at }: LiveState) => {
+  const show = ({ instances: told, at }: LiveState) => {
+    const all = known.with(told);
     for (const instance of all) {
       const { instance: name } = instance;
       const row = rows.get(name) ?? newRow(name, versions);

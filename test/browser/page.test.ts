@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../system/scene.js';
 import { openBrowser, visit } from './browser.js';
@@ -8,6 +8,11 @@ const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch:
 
 /** Whatever of it ran would end in an error or a change of the title. */
 const HOSTILE = `"><img src=x onerror="document.title='run'"><script>document.title='run'</script>`;
+
+const states = (page: Page) =>
+  page
+    .locator('tbody tr')
+    .evaluateAll((rows) => rows.map(({ dataset: { instance: name, state } }) => `${name} ${state}`));
 
 let browser: Browser;
 beforeAll(async () => {
@@ -74,6 +79,22 @@ describe('what is told', () => {
     telling.tell('moving', {});
     await until(() => telling.asked === 2 && telling.streams === 1);
     expect(await page.locator('.stream').textContent()).toBe('● Live');
+  });
+
+  test('of instances is kept when another server knows nothing of them, and who is not told of any more is gone', async () => {
+    const state = { at: Date.now(), servedBy: 'told', totals: null, audit: null, completeAt: null, away: [] };
+    const [one, other] = [instance('one'), instance('other')];
+    await using telling = await Telling.open({ state: { ...state, instances: [one, other] } });
+    await using visited = await visit(browser, telling.port);
+    const { page } = visited;
+    await page.locator('tr[data-instance=other][data-state=ready]').waitFor();
+    const ticking = setInterval(
+      () => telling.tell('state', { ...state, at: Date.now(), instances: [one] }),
+      500,
+    );
+    await page.locator('tr[data-instance=other][data-state=gone]').waitFor();
+    clearInterval(ticking);
+    expect(await states(page)).toEqual(['one ready', 'other gone']);
   });
 
   test('missing operations are red, and none are green', async () => {
