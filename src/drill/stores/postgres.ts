@@ -47,6 +47,8 @@ async function preparePostgres({ port, folder, bin, user }: Place): Promise<Serv
     listen_addresses: '127.0.0.1',
     port: String(port),
     unix_socket_directories: '',
+    // Enough for ten times the usual number of processes, as in the chart.
+    max_connections: '250',
     // In the data folder instead of /dev/shm, where it would stay behind after a kill.
     dynamic_shared_memory_type: 'mmap',
   };
