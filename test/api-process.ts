@@ -2,7 +2,7 @@ import { Acceptance } from '../src/api/acceptance.js';
 import { createApp } from '../src/api/app.js';
 import { Recorder } from '../src/api/recorder.js';
 import { makeCertificate } from '../src/drill/processes/self-signed.js';
-import { HttpServer } from '../src/shared/http-server.js';
+import { HttpServer } from '../src/shared/http/http-server.js';
 import { Lifecycle } from '../src/shared/lifecycle.js';
 import { AcceptingStore, quiet } from './accepting-store.js';
 import { requireAsDescribed } from './described.js';

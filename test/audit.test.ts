@@ -1,6 +1,6 @@
 import { describe, expect, inject, test, vi } from 'vitest';
 import { audit as auditCommand } from '../src/cli/audit.js';
-import { audit, type Audit } from '../src/shared/audit.js';
+import { audit, type Audit } from '../src/shared/audit/audit.js';
 import type { Chunk } from '../src/shared/chunk.js';
 import { DAY, MINUTE, SECOND } from '../src/shared/duration.js';
 import type { Ledger } from '../src/shared/ledger.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { makeCertificate } from '../src/drill/processes/self-signed.js';
-import { CertificateWatch, readCertificate, type Certificate } from '../src/shared/certificate.js';
+import { CertificateWatch, readCertificate, type Certificate } from '../src/shared/http/certificate.js';
 import { ConfigurationError } from '../src/shared/configuration.js';
 import { DAY } from '../src/shared/duration.js';
 import { quiet } from './accepting-store.js';

@@ -7,7 +7,7 @@ import { Http2Client } from '../src/drill/clients/http2-client.js';
 import { Random } from '../src/drill/clients/random.js';
 import { RequestRecord } from '../src/drill/clients/record.js';
 import { makeCertificate } from '../src/drill/processes/self-signed.js';
-import type { Certificate } from '../src/shared/certificate.js';
+import type { Certificate } from '../src/shared/http/certificate.js';
 import { until } from './latch.js';
 
 type Answer = (stream: ServerHttp2Stream, sum: number) => void;

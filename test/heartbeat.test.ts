@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { readHeartbeat } from '../src/shared/heartbeat.js';
-import { Heartbeats } from '../src/shared/heartbeats.js';
-import { HeartbeatSender } from '../src/shared/heartbeat-sender.js';
-import type { HeartbeatStore, KeptHeartbeat } from '../src/shared/heartbeat-store.js';
+import { readHeartbeat } from '../src/shared/heartbeats/heartbeat.js';
+import { Heartbeats } from '../src/shared/heartbeats/heartbeats.js';
+import { HeartbeatSender } from '../src/shared/heartbeats/heartbeat-sender.js';
+import type { HeartbeatStore, KeptHeartbeat } from '../src/shared/heartbeats/heartbeat-store.js';
 import { Lifecycle } from '../src/shared/lifecycle.js';
 import { apiBeat, workerBeat } from './heartbeats.js';
 import { latch, turn, until } from './latch.js';

@@ -1,4 +1,4 @@
-import type { Heartbeat } from '../src/shared/heartbeat.js';
+import type { Heartbeat } from '../src/shared/heartbeats/heartbeat.js';
 
 const EMPTY = { bounds: [], counts: [0] };
 

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { Hono } from 'hono';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { HttpServer } from '../src/shared/http-server.js';
+import { HttpServer } from '../src/shared/http/http-server.js';
 import { Connection } from './connection.js';
 import { latch, type Latch } from './latch.js';
 

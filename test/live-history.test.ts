@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { History } from '../src/api/live/history.js';
 import { quantile, since, together } from '../src/api/live/histogram.js';
-import type { CumulativeHistogram } from '../src/shared/heartbeat.js';
+import type { CumulativeHistogram } from '../src/shared/heartbeats/heartbeat.js';
 import { apiBeat, workerBeat } from './heartbeats.js';
 
 const BOUNDS = [0.1, 0.5, 1];

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Roster } from '../src/api/live/roster.js';
 import { MINUTE, SECOND } from '../src/shared/duration.js';
-import type { Heartbeat } from '../src/shared/heartbeat.js';
+import type { Heartbeat } from '../src/shared/heartbeats/heartbeat.js';
 import { apiBeat, workerBeat } from './heartbeats.js';
 
 let roster: Roster;

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { EventStream } from '../src/api/live/stream.js';
 import { Streams } from '../src/api/live/streams.js';
 import { makeCertificate } from '../src/drill/processes/self-signed.js';
-import { HttpServer } from '../src/shared/http-server.js';
+import { HttpServer } from '../src/shared/http/http-server.js';
 import type { LiveSnapshot, LiveState } from '../src/shared/live.js';
 import { Connection } from './connection.js';
 import { Http2Client } from './http2-client.js';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Certificate } from '../src/shared/certificate.js';
+import type { Certificate } from '../src/shared/http/certificate.js';
 import type { LiveEvents, LiveInstance, LivePoint, LiveState } from '../src/shared/live.js';
 
 /** How a call is answered: as Tally does, with another status, never, by cutting the connection, or with this body. */

@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
-import { audit, WindowError, type AuditStores } from '../shared/audit.js';
-import type { Tally } from '../shared/audit-tally.js';
+import { audit, WindowError, type AuditStores } from '../shared/audit/audit.js';
+import type { Tally } from '../shared/audit/audit-tally.js';
 import { DAY, parseDuration } from '../shared/duration.js';
 import type { Logger } from '../shared/log.js';
 import { problem } from './problem.js';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HttpServer } from '../shared/http-server.js';
+import type { HttpServer } from '../shared/http/http-server.js';
 import type { StopCause } from '../shared/lifecycle.js';
 
 export interface DrainOptions {

@@ -1,9 +1,9 @@
 import { SECOND } from '../shared/duration.js';
 import { createAdmin } from '../shared/admin.js';
-import { CertificateWatch, readCertificate } from '../shared/certificate.js';
-import { HeartbeatSender } from '../shared/heartbeat-sender.js';
-import { openHeartbeats } from '../shared/heartbeats.js';
-import { HttpServer } from '../shared/http-server.js';
+import { CertificateWatch, readCertificate } from '../shared/http/certificate.js';
+import { HeartbeatSender } from '../shared/heartbeats/heartbeat-sender.js';
+import { openHeartbeats } from '../shared/heartbeats/heartbeats.js';
+import { HttpServer } from '../shared/http/http-server.js';
 import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
 import { runProcess } from '../shared/process.js';

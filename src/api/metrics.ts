@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import type { ApiWork } from '../shared/heartbeat.js';
-import { bucketsOf } from '../shared/heartbeat-counts.js';
+import type { ApiWork } from '../shared/heartbeats/heartbeat.js';
+import { bucketsOf } from '../shared/heartbeats/heartbeat-counts.js';
 import type { ChunkOutcome } from './recorder.js';
 
 const METHOD_NOT_ALLOWED = 405;

@@ -1,6 +1,6 @@
-import { audit as auditStores, WindowError, type Audit, type InstanceAudit } from '../shared/audit.js';
-import { makeDue, type Repaired } from '../shared/audit-ledger.js';
-import type { Tally } from '../shared/audit-tally.js';
+import { audit as auditStores, WindowError, type Audit, type InstanceAudit } from '../shared/audit/audit.js';
+import { makeDue, type Repaired } from '../shared/audit/audit-ledger.js';
+import type { Tally } from '../shared/audit/audit-tally.js';
 import { INFLUX_VARIABLES, LEDGER_VARIABLES, readVariables } from '../shared/configuration.js';
 import { DAY } from '../shared/duration.js';
 import { Influx } from '../shared/influx.js';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import type { Registry } from 'prom-client';
-import { auditWhatIsKept } from '../shared/audit.js';
+import { auditWhatIsKept } from '../shared/audit/audit.js';
 import type { BucketName } from '../shared/bucket.js';
 import { withDeadline } from '../shared/deadline.js';
 import { MINUTE, SECOND } from '../shared/duration.js';

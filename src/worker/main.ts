@@ -1,9 +1,9 @@
 import { createAdmin } from '../shared/admin.js';
 import type { Chunk } from '../shared/chunk.js';
 import { SECOND } from '../shared/duration.js';
-import { HeartbeatSender } from '../shared/heartbeat-sender.js';
-import { openHeartbeats } from '../shared/heartbeats.js';
-import { HttpServer } from '../shared/http-server.js';
+import { HeartbeatSender } from '../shared/heartbeats/heartbeat-sender.js';
+import { openHeartbeats } from '../shared/heartbeats/heartbeats.js';
+import { HttpServer } from '../shared/http/http-server.js';
 import { Influx } from '../shared/influx.js';
 import { Postgres } from '../shared/postgres.js';
 import { runProcess } from '../shared/process.js';

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Chunk } from '../shared/chunk.js';
-import type { WorkerWork } from '../shared/heartbeat.js';
-import { bucketsOf, valueOf } from '../shared/heartbeat-counts.js';
+import type { WorkerWork } from '../shared/heartbeats/heartbeat.js';
+import { bucketsOf, valueOf } from '../shared/heartbeats/heartbeat-counts.js';
 import type { BatchReason } from './batcher.js';
 import type { SettledBatch } from './settle.js';
 import type { Verdict } from './store.js';

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { livePage } from '../../src/api/live/page.js';
-import { HttpServer } from '../../src/shared/http-server.js';
+import { HttpServer } from '../../src/shared/http/http-server.js';
 import type { LiveEvents, LiveInstance, LivePoint, LiveSnapshot, LiveState } from '../../src/shared/live.js';
 
 type Send = (event: string, data: string) => void;

@@ -1,5 +1,5 @@
 import type { LiveAudit, LiveTotals } from '../../shared/live.js';
-import { auditWhatIsKept, type AuditStores } from '../../shared/audit.js';
+import { auditWhatIsKept, type AuditStores } from '../../shared/audit/audit.js';
 import { MINUTE, SECOND } from '../../shared/duration.js';
 import type { Logger } from '../../shared/log.js';
 import { Paced } from './paced.js';

@@ -1,4 +1,4 @@
-import type { CumulativeHistogram } from '../../shared/heartbeat.js';
+import type { CumulativeHistogram } from '../../shared/heartbeats/heartbeat.js';
 import type { Quantiles } from '../../shared/live.js';
 
 /** What `now` has beyond `before`; never less than nothing. */

@@ -1,4 +1,4 @@
-import type { CumulativeHistogram, Heartbeat } from '../../shared/heartbeat.js';
+import type { CumulativeHistogram, Heartbeat } from '../../shared/heartbeats/heartbeat.js';
 import type { LivePoint } from '../../shared/live.js';
 import { MINUTE, SECOND } from '../../shared/duration.js';
 import { quantilesOf, since, together } from './histogram.js';

@@ -1,4 +1,4 @@
-import type { Heartbeat } from '../../shared/heartbeat.js';
+import type { Heartbeat } from '../../shared/heartbeats/heartbeat.js';
 import type { LiveInstance } from '../../shared/live.js';
 import { MINUTE } from '../../shared/duration.js';
 

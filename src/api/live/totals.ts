@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres';
 import type { LiveTotals } from '../../shared/live.js';
 import { MINUTE, SECOND } from '../../shared/duration.js';
-import { operationsOfLine } from '../../shared/audit-ledger.js';
+import { operationsOfLine } from '../../shared/audit/audit-ledger.js';
 import { askLedger } from '../../shared/ledger-question.js';
 import type { Logger } from '../../shared/log.js';
 import type { Postgres } from '../../shared/postgres.js';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CertificateFiles } from '../../shared/certificate.js';
+import type { CertificateFiles } from '../../shared/http/certificate.js';
 import { makeCertificate } from './self-signed.js';
 import { TemporaryFolder } from '../stores/temporary-folder.js';
 

@@ -1,4 +1,4 @@
-import type { Certificate } from '../../shared/certificate.js';
+import type { Certificate } from '../../shared/http/certificate.js';
 import { DAY, MINUTE } from '../../shared/duration.js';
 
 /** Certificates of a process that runs now have these names. */

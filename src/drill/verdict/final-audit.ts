@@ -1,4 +1,4 @@
-import { audit, type Audit } from '../../shared/audit.js';
+import { audit, type Audit } from '../../shared/audit/audit.js';
 import { INFLUX_VARIABLES, LEDGER_VARIABLES, readVariables } from '../../shared/configuration.js';
 import { Influx } from '../../shared/influx.js';
 import { openLog } from '../../shared/log.js';

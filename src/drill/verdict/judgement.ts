@@ -1,4 +1,4 @@
-import type { Audit } from '../../shared/audit.js';
+import type { Audit } from '../../shared/audit/audit.js';
 import { endingFaults, type JudgedEnd } from './endings.js';
 import type { FailedRequest } from '../clients/record.js';
 import { judgeOperations, type StoredOperation } from './verdict.js';

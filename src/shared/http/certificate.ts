@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { ConfigurationError } from './configuration.js';
-import { SECOND } from './duration.js';
-import type { Logger } from './log.js';
+import { ConfigurationError } from '../configuration.js';
+import { SECOND } from '../duration.js';
+import type { Logger } from '../log.js';
 
 /** A certificate, followed by those between it and its authority, and its key; in PEM. */
 export interface Certificate {

@@ -1,5 +1,5 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { MINUTE, SECOND } from './duration.js';
+import { MINUTE, SECOND } from '../duration.js';
 import type { Http2Transport } from './http2-transport.js';
 
 export interface Http2Limits {

@@ -1,9 +1,9 @@
-import type { About } from './admin.js';
-import { MINUTE } from './duration.js';
+import type { About } from '../admin.js';
+import { MINUTE } from '../duration.js';
 import { BEAT_MS, type ApiWork, type Heartbeat, type WorkerWork } from './heartbeat.js';
 import type { Heartbeats } from './heartbeats.js';
-import type { Lifecycle, State } from './lifecycle.js';
-import type { StoreHealth } from './process-metrics.js';
+import type { Lifecycle, State } from '../lifecycle.js';
+import type { StoreHealth } from '../process-metrics.js';
 
 /** With every so many, once a minute, what other processes left behind is deleted. */
 const FORGET_BEATS = MINUTE / BEAT_MS;

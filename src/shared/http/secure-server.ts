@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Certificate } from './certificate.js';
-import { SECOND } from './duration.js';
+import { SECOND } from '../duration.js';
 import { Http2Connection, type Http2Limits } from './http2-connection.js';
 import { Http2Transport } from './http2-transport.js';
 

@@ -1,8 +1,8 @@
 import { readChunks, type AuditedChunk } from './audit-ledger.js';
 import { addUp, NOTHING, type ChunkDifference, type Tally } from './audit-tally.js';
-import { countRange, type InstanceRange } from './counts.js';
-import type { Influx } from './influx.js';
-import type { Postgres } from './postgres.js';
+import { countRange, type InstanceRange } from '../counts.js';
+import type { Influx } from '../influx.js';
+import type { Postgres } from '../postgres.js';
 
 type Chunks = readonly AuditedChunk[];
 

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { SECOND } from './duration.js';
+import { SECOND } from '../duration.js';
 
 /** How long the other side may take to end a connection that we have ended. */
 const LINGER_MS = SECOND / 2;

@@ -1,12 +1,12 @@
-import { DeadlineError, withDeadline } from './deadline.js';
-import { SECOND } from './duration.js';
+import { DeadlineError, withDeadline } from '../deadline.js';
+import { SECOND } from '../duration.js';
 import { readHeartbeat, type Heartbeat } from './heartbeat.js';
 import { PostgresHeartbeats } from './heartbeat-postgres.js';
 import { RedisHeartbeats } from './heartbeat-redis.js';
 import type { HeartbeatStore, KeptHeartbeat } from './heartbeat-store.js';
-import type { Logger } from './log.js';
-import type { PostgresOptions } from './postgres.js';
-import type { QueueAddress } from './queue-shards.js';
+import type { Logger } from '../log.js';
+import type { PostgresOptions } from '../postgres.js';
+import type { QueueAddress } from '../queue-shards.js';
 
 /** A store may take this long; nobody waits longer for a heartbeat. */
 const DEADLINE_MS = SECOND / 2;

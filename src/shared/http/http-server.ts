@@ -6,7 +6,7 @@ import { TLSSocket } from 'node:tls';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Certificate } from './certificate.js';
-import { SECOND } from './duration.js';
+import { SECOND } from '../duration.js';
 import type { Http2Connection } from './http2-connection.js';
 import { createSecureServer } from './secure-server.js';
 

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { MOST_CHARACTERS } from './heartbeat.js';
 import type { HeartbeatStore, KeptHeartbeat } from './heartbeat-store.js';
-import { Postgres, type PostgresOptions } from './postgres.js';
+import { Postgres, type PostgresOptions } from '../postgres.js';
 
 /** Heartbeats in the table that `tally setup` makes, on a connection of their own. */
 export class PostgresHeartbeats implements HeartbeatStore {

@@ -1,8 +1,8 @@
 import { MOST_CHARACTERS } from './heartbeat.js';
 import type { HeartbeatStore, KeptHeartbeat } from './heartbeat-store.js';
-import type { Logger } from './log.js';
-import type { QueueAddress } from './queue-shards.js';
-import { closeRedis, openRedis, type RedisConnection } from './redis.js';
+import type { Logger } from '../log.js';
+import type { QueueAddress } from '../queue-shards.js';
+import { closeRedis, openRedis, type RedisConnection } from '../redis.js';
 
 /** Heartbeats in a hash, by instance, each behind the second that Redis had it: no two clocks are compared. */
 const WRITE = `

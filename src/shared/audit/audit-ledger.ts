@@ -1,8 +1,8 @@
 import type { Sql } from 'postgres';
-import { LEASE_MS } from './ledger.js';
-import { askLedger } from './ledger-question.js';
-import type { InstanceRange } from './counts.js';
-import type { Postgres } from './postgres.js';
+import { LEASE_MS } from '../ledger.js';
+import { askLedger } from '../ledger-question.js';
+import type { InstanceRange } from '../counts.js';
+import type { Postgres } from '../postgres.js';
 
 /** At least so many counts where there are as many chunks: the finer, the less can a surplus hide a lack beside it. */
 const LEAST_RUNS = 16;

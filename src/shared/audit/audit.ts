@@ -1,11 +1,11 @@
 import { lastForgotten, readRuns, type Run } from './audit-ledger.js';
 import { narrowDown } from './audit-narrowing.js';
 import { addUp, NOTHING, type ChunkDifference, type Tally } from './audit-tally.js';
-import { bucketRetention, type BucketName } from './bucket.js';
-import { countRange } from './counts.js';
-import { DAY, MINUTE, SECOND } from './duration.js';
-import type { Influx } from './influx.js';
-import type { Postgres } from './postgres.js';
+import { bucketRetention, type BucketName } from '../bucket.js';
+import { countRange } from '../counts.js';
+import { DAY, MINUTE, SECOND } from '../duration.js';
+import type { Influx } from '../influx.js';
+import type { Postgres } from '../postgres.js';
 
 /** Counts on their way to InfluxDB at once. */
 const COUNTS_AT_ONCE = 4;
