@@ -1,9 +1,15 @@
-import type { LivePoint } from '../shared/live.js';
+import type { LivePoint, Quantiles } from '../shared/live.js';
 import type { Colours } from './colours.js';
 import { element } from './element.js';
 import { Plot, type Plotted } from './plot.js';
 import { Points } from './points.js';
 import { compact, milliseconds, seconds } from './words.js';
+
+/** Of a second in which nothing was measured there are none. */
+const quantiles = (of: (point: LivePoint) => Quantiles | null): Plotted['curves'] => [
+  { name: 'p50', colour: '--blue', as: 'line', sparse: true, value: (point) => of(point)?.p50 ?? null },
+  { name: 'p99', colour: '--orange', as: 'dashes', sparse: true, value: (point) => of(point)?.p99 ?? null },
+];
 
 const PLOTTED: readonly Plotted[] = [
   {
@@ -22,22 +28,7 @@ const PLOTTED: readonly Plotted[] = [
     from: 'Of the answers to POST /sum, as the API measures it; estimated from histograms.',
     words: milliseconds,
     least: 1,
-    curves: [
-      {
-        name: 'p50',
-        colour: '--blue',
-        as: 'line',
-        sparse: true,
-        value: ({ latencyMs }) => latencyMs?.p50 ?? null,
-      },
-      {
-        name: 'p99',
-        colour: '--orange',
-        as: 'dashes',
-        sparse: true,
-        value: ({ latencyMs }) => latencyMs?.p99 ?? null,
-      },
-    ],
+    curves: quantiles(({ latencyMs }) => latencyMs),
   },
   {
     title: 'Backlog',
@@ -51,22 +42,7 @@ const PLOTTED: readonly Plotted[] = [
     from: 'Of what reached InfluxDB in each second, as the workers measure it; estimated from histograms.',
     words: seconds,
     least: 1,
-    curves: [
-      {
-        name: 'p50',
-        colour: '--blue',
-        as: 'line',
-        sparse: true,
-        value: ({ loggedAfterSeconds }) => loggedAfterSeconds?.p50 ?? null,
-      },
-      {
-        name: 'p99',
-        colour: '--orange',
-        as: 'dashes',
-        sparse: true,
-        value: ({ loggedAfterSeconds }) => loggedAfterSeconds?.p99 ?? null,
-      },
-    ],
+    curves: quantiles(({ loggedAfterSeconds }) => loggedAfterSeconds),
   },
   {
     title: 'Batches per second',
