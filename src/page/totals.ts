@@ -1,4 +1,4 @@
-import type { LiveState } from '../shared/live.js';
+import type { LiveState, LiveTotals } from '../shared/live.js';
 import { element, mark, write } from './element.js';
 import type { Panel } from './panel.js';
 import { clock, count, counted, seconds } from './words.js';
@@ -64,6 +64,12 @@ function pendingNote(oldest: number | undefined): string {
   return oldest ? `not logged yet; the oldest for ${seconds(oldest)}` : 'accepted and not logged yet';
 }
 
+/** Under load something is always on the way; what was accepted before the oldest of it is not. */
+function loggedUntil({ at, oldestPendingSeconds, quarantined, dropped }: LiveTotals): string {
+  const what = quarantined + dropped > 0 ? 'logged or refused by InfluxDB' : 'logged';
+  return `Everything accepted until ${clock(at - 1_000 * oldestPendingSeconds)} is ${what}.`;
+}
+
 type Mood = 'good' | 'bad' | 'unknown';
 
 function verdictOf({ totals: known, audit, completeAt }: LiveState): { words: string; mood: Mood } {
@@ -76,11 +82,10 @@ function verdictOf({ totals: known, audit, completeAt }: LiveState): { words: st
   }
   const last = completeAt === null ? '' : ` Everything accepted was logged at ${clock(completeAt)}.`;
   if (!known) return { words: `The ledger does not answer.${last}`, mood: 'unknown' };
-  if (known.pending > 0)
-    return {
-      words: `${counted(known.pending, 'operation')} on the way to InfluxDB.${last}`,
-      mood: 'unknown',
-    };
+  if (known.pending > 0) {
+    const onTheWay = `${counted(known.pending, 'operation')} on the way to InfluxDB.`;
+    return { words: audit ? `${onTheWay} ${loggedUntil(known)}` : onTheWay, mood: 'unknown' };
+  }
   if (completeAt === null)
     return { words: 'Nothing is pending; the audit is yet to say so.', mood: 'unknown' };
   return { words: `Everything accepted is logged, as of ${clock(completeAt)}.`, mood: 'good' };

@@ -122,6 +122,14 @@ describe('what is told', () => {
     expect(await page.locator('.totals .verdict').textContent()).toMatch(
       /^Everything accepted is logged, as of /,
     );
+    const at = new Date(2026, 0, 1, 12, 30, 45).getTime();
+    telling.tell('state', {
+      ...state,
+      audit: { ...audit, missing: 0, extra: 0 },
+      totals: { ...totals, at, accepted: 7, pending: 2, oldestPendingSeconds: 5.2 },
+    });
+    const onTheWay = '2 operations on the way to InfluxDB. Everything accepted until 12:30:39 is logged.';
+    await page.getByText(onTheWay, { exact: true }).waitFor();
     telling.tell('state', {
       ...state,
       audit: { ...audit, balanced: false, logged: 2, missing: 3, extra: 0 },
