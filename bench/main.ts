@@ -8,6 +8,7 @@ import { ledgerSize, redisMemory } from './bytes.js';
 import { draining } from './draining.js';
 import { influxAway } from './influx-away.js';
 import { live } from './live.js';
+import { liveShown } from './live-shown.js';
 import { redisFlushed, redisGone, workerKilled } from './recovery.js';
 import { toTable, writeResults, type Row } from './report.js';
 import { refusal } from './refusal.js';
@@ -36,6 +37,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   refusal: { measures: 'refusing the worst body ÷ by schema', run: refusal },
   shutdown: { measures: 'SIGTERM to exit of a worker', run: shutdown },
   live: { measures: 'requests/s of POST /sum with ten live pages open ÷ with none', run: live },
+  'live-shown': { measures: 'an accepted operation to its being shown on the live page', run: liveShown },
   tracing: { measures: 'requests/s of POST /sum with tracing ÷ without', run: tracing },
 };
 
