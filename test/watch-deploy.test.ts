@@ -78,12 +78,20 @@ describe('tally watch, on real processes and stores,', { timeout: 120_000 }, () 
   );
 
   test('sees errors and a gap when an API is killed and there is no other', async () => {
-    const apis = await fleet('api', scene.env, 1);
+    const start = async () => {
+      const api = await scene.api();
+      balancer.add({ name: api.instance, port: api.port, adminPort: api.adminPort });
+      return api;
+    };
+    const sees = (change: 'begins' | 'ends') =>
+      watching.sees((seen) => seen.type === 'event' && seen.event === 'gap' && seen.change === change);
+    const api = await start();
     const watching = watch([]);
     await watching.sees((seen) => seen.type === 'second' && seen.answered > 0);
-    const [api] = apis.running;
-    await api?.kill();
-    await watching.sees((seen) => seen.type === 'event' && seen.event === 'gap' && seen.change === 'ends');
+    await api.kill();
+    await sees('begins');
+    await start();
+    await sees('ends');
     watching.interrupt();
     expect(await watching.ended()).toBe(1);
     const { summary } = watching;
