@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { SECOND } from '../../shared/duration.js';
 import { pathOf, targetOf } from '../../drill/clients/address.js';
 import { HttpConnection } from '../../drill/clients/http-connection.js';
+import { Feed } from './feed.js';
 import type { LiveFeedOptions } from './live-feed.js';
 
 /** Counting asks all stores: not too often. */
@@ -26,48 +26,34 @@ const Counts = z.object({
 type SeenCounts = z.output<typeof Counts>;
 
 /** Asks `GET /counts` for the last hour, as long as it is wanted. */
-export class CountsFeed {
+export class CountsFeed extends Feed {
   counts: SeenCounts | undefined;
   /** When they came, as Unix time in milliseconds. */
   at = 0;
   /** When everything accepted was last found logged, as Unix time in milliseconds. */
   completeAt: number | null = null;
   readonly #options: LiveFeedOptions & { readonly wanted: () => boolean };
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
 
   constructor(options: LiveFeedOptions & { readonly wanted: () => boolean }) {
+    super();
     this.#options = options;
   }
 
-  start(): void {
-    this.#running ??= this.#run();
+  protected async turn(signal: AbortSignal): Promise<number> {
+    if (this.#options.wanted()) await this.#ask(signal);
+    return this.#options.wanted() ? EVERY_MS : SECOND / 4;
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      if (this.#options.wanted()) await this.#ask();
-      const waitMs = this.#options.wanted() ? EVERY_MS : SECOND / 4;
-      await delay(waitMs, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  async #ask(): Promise<void> {
+  async #ask(signal: AbortSignal): Promise<void> {
     const { url, insecure } = this.#options;
     const connection = new HttpConnection(targetOf(url, insecure));
     const close = () => connection.close();
-    this.#stop.signal.addEventListener('abort', close);
+    signal.addEventListener('abort', close);
     const asked = connection.get(pathOf(url, '/counts?since=1h'), { last: true, timeoutMs: TIMEOUT_MS });
     const reply = await asked;
-    this.#stop.signal.removeEventListener('abort', close);
+    signal.removeEventListener('abort', close);
     connection.close();
-    if (this.#stop.signal.aborted) return;
+    if (signal.aborted) return;
     this.counts = reply.kind === 'answered' && reply.status === 200 ? read(reply.body) : undefined;
     this.at = Date.now();
     if (this.counts && isComplete(this.counts)) this.completeAt = this.at;

@@ -1,9 +1,9 @@
 import { get as getPlainly, type IncomingMessage } from 'node:http';
 import { get as getSecurely } from 'node:https';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { SECOND } from '../../shared/duration.js';
 import { pathOf } from '../../drill/clients/address.js';
+import { Feed } from './feed.js';
 import { readLiveEvent, type SeenPoint, type SeenState } from './live-reading.js';
 
 /** `off`: the service has no live page; `strange`: it tells what this version does not understand. */
@@ -36,7 +36,7 @@ const MOST_RETRY_MS = 10 * SECOND;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /** Listens to `GET /live/events`; where an instance moves its listeners over, on a new connection to another one. */
-export class LiveFeed {
+export class LiveFeed extends Feed {
   status: FeedStatus = 'connecting';
   state: SeenState | undefined;
   point: SeenPoint | undefined;
@@ -47,35 +47,21 @@ export class LiveFeed {
   /** When the last state came, as `performance.now()` has it. */
   heardAt = -Infinity;
   readonly #options: LiveFeedOptions;
-  readonly #stop = new AbortController();
   #retryMs: number = RETRY_MS;
-  #running: Promise<void> | undefined;
 
   constructor(options: LiveFeedOptions) {
+    super();
     this.#options = options;
   }
 
-  start(): void {
-    this.#running ??= this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      this.status = await this.#listen().catch(() => 'away' as const);
-      const waitMs = this.status === 'off' ? LOOK_AGAIN_MS : this.#retryMs;
-      await delay(waitMs, undefined, { signal }).catch(() => undefined);
-    }
+  protected async turn(signal: AbortSignal): Promise<number> {
+    this.status = await this.#listen(signal).catch(() => 'away' as const);
+    return this.status === 'off' ? LOOK_AGAIN_MS : this.#retryMs;
   }
 
   /** Resolves with what to make of it when the stream is over. */
-  async #listen(): Promise<FeedStatus> {
-    const response = await this.#open();
+  async #listen(signal: AbortSignal): Promise<FeedStatus> {
+    const response = await this.#open(signal);
     const type = response.headers['content-type'] ?? '';
     if (response.statusCode !== 200 || !type.startsWith('text/event-stream')) {
       response.destroy();
@@ -117,7 +103,7 @@ export class LiveFeed {
     if (state.completeAt !== null) this.completeAt = ours(state.completeAt);
   }
 
-  #open(): Promise<IncomingMessage> {
+  #open(signal: AbortSignal): Promise<IncomingMessage> {
     const { url, insecure } = this.#options;
     const get = url.protocol === 'https:' ? getSecurely : getPlainly;
     const address = new URL(pathOf(url, '/live/events'), url);
@@ -128,7 +114,7 @@ export class LiveFeed {
           agent: false, // a connection of its own: another one may lead to another instance
           headers: { Accept: 'text/event-stream' },
           rejectUnauthorized: !insecure,
-          signal: this.#stop.signal,
+          signal,
           timeout: SILENCE_MS,
         },
         resolve,
