@@ -7,7 +7,7 @@ import { Ledger } from '../src/shared/ledger.js';
 import { Lines } from '../src/shared/lines.js';
 import { JOB_NAME, QUEUE_NAME } from '../src/shared/operation-queue.js';
 import { openLedger } from './ledger-database.js';
-import { until } from './system/scene.js';
+import { until } from './latch.js';
 
 const chunk = (n: number) => ({ id: `i.${n}`, lines: Lines.of([`operation r=1 ${n + 1}`]) });
 

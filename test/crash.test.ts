@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openServers, Scene, sum, until, type Servers } from './system/scene.js';
+import { until } from './latch.js';
+import { openServers, Scene, sum, type Servers } from './system/scene.js';
 
 const CHAOS_TOKEN = 'a-token-of-this-test';
 

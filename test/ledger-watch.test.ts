@@ -9,7 +9,7 @@ import type { Postgres } from '../src/shared/postgres.js';
 import { LedgerWatch } from '../src/worker/ledger-watch.js';
 import { quiet } from './accepting-store.js';
 import { type InfluxBucket, lineAt } from './influx-bucket.js';
-import { until } from './system/scene.js';
+import { until } from './latch.js';
 import { useStores } from './use-stores.js';
 
 const UNACCOUNTED = 'tally_unaccounted_operations';

@@ -16,7 +16,7 @@ import { requireAsDescribed } from './described.js';
 import { InfluxBucket, openServer } from './influx-bucket.js';
 import { openLedger } from './ledger-database.js';
 import { StandIn } from './stand-in.js';
-import { until } from './system/scene.js';
+import { until } from './latch.js';
 import { TcpProxy } from '../src/drill/processes/tcp-proxy.js';
 
 const INSTANCE = 'host-1-ab12cd34';

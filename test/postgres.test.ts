@@ -5,7 +5,7 @@ import { openPostgres } from '../src/drill/stores/open-stores.js';
 import type { Store } from '../src/drill/stores/store.js';
 import { Postgres } from '../src/shared/postgres.js';
 import { quiet } from './accepting-store.js';
-import { until } from './system/scene.js';
+import { until } from './latch.js';
 import { TcpProxy } from '../src/drill/processes/tcp-proxy.js';
 
 let server: Store;

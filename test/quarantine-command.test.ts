@@ -9,7 +9,8 @@ import { Ledger } from '../src/shared/ledger.js';
 import { Lines } from '../src/shared/lines.js';
 import { lineAt } from './influx-bucket.js';
 import { openLedger } from './ledger-database.js';
-import { openServers, Scene, until, type Servers } from './system/scene.js';
+import { until } from './latch.js';
+import { openServers, Scene, type Servers } from './system/scene.js';
 
 const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 

@@ -10,9 +10,8 @@ import type { Outcome } from '../src/worker/consumer.js';
 import { LedgerLink } from '../src/worker/ledger-link.js';
 import { Relay, type RelayOptions } from '../src/worker/relay.js';
 import { quiet } from './accepting-store.js';
-import { latch, type Latch } from './latch.js';
+import { latch, type Latch, until } from './latch.js';
 import { openLedger } from './ledger-database.js';
-import { until } from './system/scene.js';
 
 let server: Store;
 let postgres: Postgres;

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { runSql } from '../src/drill/stores/answers.js';
-import { openServers, Scene, until, type Servers } from './system/scene.js';
+import { until } from './latch.js';
+import { openServers, Scene, type Servers } from './system/scene.js';
 
 /** Each a secret that nobody else has; what is written of them anywhere is a leak. */
 const SECRETS = {

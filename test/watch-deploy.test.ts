@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Balancer } from '../src/drill/processes/balancer.js';
 import { Fleet } from '../src/drill/processes/fleet.js';
-import { openServers, Scene, until, type Servers } from './system/scene.js';
+import { until } from './latch.js';
+import { openServers, Scene, type Servers } from './system/scene.js';
 import { WatchProcess } from './watch-process.js';
 
 let servers: Servers;

@@ -1,7 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../src/drill/clients/random.js';
-import { openServers, until, type Servers } from '../system/scene.js';
+import { until } from '../latch.js';
+import { openServers, type Servers } from '../system/scene.js';
 import { openBrowser, visit } from './browser.js';
 import { CHAOS_TOKEN, Deployment } from './deployment.js';
 

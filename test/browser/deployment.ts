@@ -1,7 +1,8 @@
 import { Balancer } from '../../src/drill/processes/balancer.js';
 import { Fleet } from '../../src/drill/processes/fleet.js';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
-import { Scene, until, type Servers } from '../system/scene.js';
+import { until } from '../latch.js';
+import { Scene, type Servers } from '../system/scene.js';
 
 export const CHAOS_TOKEN = 'a-token-of-this-test';
 

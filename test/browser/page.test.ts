@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../system/scene.js';
+import { until } from '../latch.js';
 import { openBrowser, visit } from './browser.js';
 import { instance, point, Telling } from './telling.js';
 

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { Load } from '../../src/drill/clients/load.js';
 import { judgeOperations, readOperations, type StoredOperation } from '../../src/drill/verdict/verdict.js';
 import { SECOND } from '../../src/shared/duration.js';
-import { sum, until } from '../system/scene.js';
+import { until } from '../latch.js';
+import { sum } from '../system/scene.js';
 import type { Arena } from './arena.js';
 
 const TALLY = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readOperations } from '../../src/drill/verdict/verdict.js';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
-import { openServers, Scene, until, type Servers } from '../system/scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, type Servers } from '../system/scene.js';
 import { generations } from './options.js';
 
 /** Chunks as a version wrote them: the fields of their jobs in Redis by id, and their rows in Postgres. */

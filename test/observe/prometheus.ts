@@ -8,7 +8,7 @@ import { onPath } from '../../src/drill/stores/command.js';
 import { freePort } from '../../src/drill/stores/free-port.js';
 import { ServerProcess } from '../../src/drill/stores/server-process.js';
 import { TemporaryFolder } from '../../src/drill/stores/temporary-folder.js';
-import { until } from '../system/scene.js';
+import { until } from '../latch.js';
 
 const run = promisify(execFile);
 

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
-import { openServers, Scene, sum, until, type Servers } from '../system/scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, sum, type Servers } from '../system/scene.js';
 import { asked, dashboard, metricsIn, prometheusConfig, rules } from './files.js';
 import { Prometheus, promtool } from './prometheus.js';
 

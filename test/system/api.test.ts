@@ -1,23 +1,17 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readOperations } from '../../src/drill/verdict/verdict.js';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
-import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { useScene, type Scene, sum, TurningLoad, type Servers } from './scene.js';
 
 let servers: Servers;
 let scene: Scene;
-beforeAll(async () => {
-  servers = await openServers();
-});
-afterAll(() => servers[Symbol.asyncDispose]());
-beforeEach(async () => {
-  scene = await Scene.open(servers);
-});
-afterEach(async () => {
-  await scene[Symbol.asyncDispose]();
-  await Promise.all([servers.redis.start(), servers.postgres.start()]);
+useScene((made, running) => {
+  scene = made;
+  servers = running;
 });
 
 const admin = (api: TallyProcess, path: string) => fetch(`http://127.0.0.1:${api.adminPort}${path}`);

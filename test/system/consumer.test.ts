@@ -6,8 +6,8 @@ import { Lines } from '../../src/shared/lines.js';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import { shardOf } from '../../src/shared/queue-shards.js';
 import { Consumer } from '../../src/worker/consumer.js';
-import { latch } from '../latch.js';
-import { openServers, Scene, sum, until, type Servers } from './scene.js';
+import { latch, until } from '../latch.js';
+import { openServers, Scene, sum, type Servers } from './scene.js';
 
 let servers: Servers;
 beforeAll(async () => {

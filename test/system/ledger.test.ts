@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
-import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, sum, TurningLoad, type Servers } from './scene.js';
 
 let servers: Servers;
 let scene: Scene;

@@ -1,7 +1,7 @@
 import { createParser } from 'eventsource-parser';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import type { LiveEvents, LiveInstance, LiveState } from '../../src/shared/live.js';
-import { until } from './scene.js';
+import { until } from '../latch.js';
 
 type Name = keyof LiveEvents;
 type Told = { readonly [N in Name]: { readonly name: N; readonly data: LiveEvents[N] } }[Name];

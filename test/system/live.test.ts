@@ -1,24 +1,21 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Redis } from 'ioredis';
 import { Lines } from '../../src/shared/lines.js';
 import type { LiveTotals } from '../../src/shared/live.js';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { apiBeat } from '../heartbeats.js';
 import { LiveReader } from './live-reader.js';
-import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { useScene, type Scene, sum, TurningLoad, type Servers } from './scene.js';
 
 const LIVE = { LIVE_PAGE: 'true' };
 
 let servers: Servers;
 let scene: Scene;
-beforeAll(async () => {
-  servers = await openServers();
+useScene((made, running) => {
+  scene = made;
+  servers = running;
 });
-afterAll(() => servers[Symbol.asyncDispose]());
-beforeEach(async () => {
-  scene = await Scene.open(servers);
-});
-afterEach(() => scene[Symbol.asyncDispose]());
 
 const balances = ({ accepted, logged, quarantined, dropped, pending }: LiveTotals) =>
   accepted === logged + quarantined + dropped + pending;

@@ -1,20 +1,14 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
-import { openServers, Scene, sum, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { useScene, type Scene, sum, type Servers } from './scene.js';
 
 let servers: Servers;
 let scene: Scene;
-beforeAll(async () => {
-  servers = await openServers();
-});
-afterAll(() => servers[Symbol.asyncDispose]());
-beforeEach(async () => {
-  scene = await Scene.open(servers);
-});
-afterEach(async () => {
-  await scene[Symbol.asyncDispose]();
-  await Promise.all([servers.redis.start(), servers.postgres.start(), servers.influxdb.start()]);
+useScene((made, running) => {
+  scene = made;
+  servers = running;
 });
 
 /** The value of a sample as `/metrics` writes it; `undefined` when there is none. */

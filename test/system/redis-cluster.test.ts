@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { shardOf } from '../../src/shared/queue-shards.js';
 import { RedisCluster, askRedis } from './redis-servers.js';
-import { openServers, Scene, TurningLoad, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, TurningLoad, type Servers } from './scene.js';
 
 let servers: Servers;
 let cluster: RedisCluster;

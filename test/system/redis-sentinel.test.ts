@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RedisSentinel } from './redis-servers.js';
-import { openServers, Scene, TurningLoad, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, TurningLoad, type Servers } from './scene.js';
 
 let servers: Servers;
 let redis: RedisSentinel;

@@ -8,7 +8,7 @@ import { localRedis } from '../../src/drill/stores/redis.js';
 import { ServerProcess } from '../../src/drill/stores/server-process.js';
 import type { Store } from '../../src/drill/stores/store.js';
 import { TemporaryFolder } from '../../src/drill/stores/temporary-folder.js';
-import { until } from './scene.js';
+import { until } from '../latch.js';
 
 const SLOTS = 16_384;
 

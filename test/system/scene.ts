@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { inject, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, inject } from 'vitest';
 import { createBucket } from '../../src/shared/bucket.js';
 import { INFLUX_VARIABLES, readVariables } from '../../src/shared/configuration.js';
 import { countOperations } from '../../src/shared/counts.js';
 import { Influx, type InfluxConfig } from '../../src/shared/influx.js';
 import type { InfluxGeneration } from '../global-setup.js';
+import { until } from '../latch.js';
 import { Load } from '../../src/drill/clients/load.js';
 import { migrate } from '../../src/cli/migrations.js';
 import { openLog } from '../../src/shared/log.js';
@@ -161,7 +162,20 @@ export class TurningLoad extends Load {
   }
 }
 
-/** Awaits a condition, looking again every 10 ms, until it holds or the time is over. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
-  await vi.waitUntil(holds, { timeout: ms, interval: 10 });
+/** Gives each test of this file a scene of its own, on servers that they share and that run again after each. */
+export function useScene(take: (scene: Scene, servers: Servers) => void): void {
+  let servers: Servers;
+  let scene: Scene;
+  beforeAll(async () => {
+    servers = await openServers();
+  });
+  afterAll(() => servers[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    scene = await Scene.open(servers);
+    take(scene, servers);
+  });
+  afterEach(async () => {
+    await scene[Symbol.asyncDispose]();
+    await Promise.all([servers.redis.start(), servers.postgres.start(), servers.influxdb.start()]);
+  });
 }

@@ -4,7 +4,7 @@ import { Lines } from '../../src/shared/lines.js';
 import { openLog } from '../../src/shared/log.js';
 import { shardOf } from '../../src/shared/queue-shards.js';
 import { askRedis, RedisCluster } from './redis-servers.js';
-import { until } from './scene.js';
+import { until } from '../latch.js';
 
 const SHARDS = [0, 1, 2];
 

@@ -8,7 +8,8 @@ import { makeCertificate } from '../../src/drill/processes/self-signed.js';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { Connection } from '../connection.js';
 import { Http2Client } from '../http2-client.js';
-import { openServers, Scene, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, type Servers } from './scene.js';
 
 let servers: Servers;
 let scene: Scene;

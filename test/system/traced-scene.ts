@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import { Collector, type CollectedSpan } from '../tracing-collector.js';
-import { openServers, Scene, sum, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, sum, type Servers } from './scene.js';
 
 type Settings = Readonly<Record<string, string>>;
 

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { TallyProcess } from '../../src/drill/processes/tally-process.js';
 import { TemporaryFolder } from '../../src/drill/stores/temporary-folder.js';
-import { sum, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { sum, type Servers } from './scene.js';
 import { accepted, useTracedScene, type TracedScene } from './traced-scene.js';
 
 const REPORTER = fileURLToPath(new URL('../loaded-modules.mjs', import.meta.url));

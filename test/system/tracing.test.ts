@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { sum, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { sum, type Servers } from './scene.js';
 import { accepted, useTracedScene, type TracedScene } from './traced-scene.js';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

@@ -3,7 +3,8 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, inject, test } from 'vitest';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import { TcpProxy } from '../../src/drill/processes/tcp-proxy.js';
-import { openServers, Scene, sum, TurningLoad, until, type Servers } from './scene.js';
+import { until } from '../latch.js';
+import { openServers, Scene, sum, TurningLoad, type Servers } from './scene.js';
 
 describe.each(inject('influxGenerations'))('the worker on InfluxDB %s.x', (generation) => {
   let servers: Servers;
