@@ -16,11 +16,11 @@ export type Outcome = Settlement | 'unrecorded';
 const CONCURRENCY = 500;
 
 /**
- * Lines worth having in hand: 20 full batches keep every writer busy. More would only fill memory, age there, and be
- * missing to other workers. Chunks in hand tell how many of their like that is. With several shards it may be a chunk
- * more for each: BullMQ cannot be told to take none.
+ * Lines worth having in hand: 50 full batches keep every writer busy while others are marked and completed. More would
+ * only fill memory, age there, and be missing to other workers. Chunks in hand tell how many of their like that is. With
+ * several shards it may be a chunk more for each: BullMQ cannot be told to take none.
  */
-const ENOUGH_LINES = 20 * MAX_LINES;
+export const ENOUGH_LINES = 50 * MAX_LINES;
 const FEWEST_CHUNKS = ENOUGH_LINES / MAX_LINES;
 
 /** Less than the second that a drain waits for an answer. */

@@ -30,9 +30,9 @@ export interface LeftOver {
 }
 
 /**
- * The worker's drain: takes no new chunk, flushes what is in hand whatever its age, and, as the last worker alive,
- * goes on until the queue is empty and nothing is due in the ledger. When the deadline nears, it hands unflushed chunks back to the queue and the
- * ledger, so that another worker has them at once.
+ * The worker's drain: takes no new chunk, flushes what is in hand whatever its age, and, as the last worker alive, goes
+ * on until the queue is empty and nothing is due in the ledger. When the deadline nears, it hands unflushed chunks back
+ * to the queue and the ledger, so that another worker has them at once.
  */
 export async function drain({ consumer, relay, batcher, timeoutMs }: DrainOptions): Promise<LeftOver> {
   const deadline = Date.now() + Math.max(timeoutMs - HAND_BACK_MS, timeoutMs / 2);

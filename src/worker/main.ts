@@ -28,8 +28,8 @@ import { Store } from './store.js';
 import { StrayShards } from './stray-shards.js';
 import { traceWorker } from './tracing.js';
 
-/** Batches on their way to InfluxDB at once. */
-const WRITERS = 8;
+/** Batches on their way to InfluxDB at once. What several writes share, such as a sync to disk, InfluxDB does once. */
+const WRITERS = 24;
 
 /** What another worker had in hand before, or the queue did not deliver, has waited already; it gathers only this long. */
 const LATE_WAIT_MS = SECOND / 4;

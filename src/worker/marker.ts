@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Chunk } from '../shared/chunk.js';
 import { SECOND } from '../shared/duration.js';
 import type { Ledger } from '../shared/ledger.js';
@@ -6,21 +7,24 @@ import type { LedgerLink } from './ledger-link.js';
 /** How long a job may wait for its mark before it completes without. */
 const DEADLINE_MS = SECOND;
 
+/** How long chunks gather for a statement: under load it halves what marking costs Postgres. */
+const GATHER_MS = 5;
+
 interface Waiting {
   readonly chunk: Chunk;
   readonly resolve: (marked: boolean) => void;
 }
 
 /**
- * Marks chunks logged in the ledger, many in one statement: those that come while a statement is on its way leave with
- * the next.
+ * Marks chunks logged in the ledger, many in one statement: those that come within a moment, or while a statement is on
+ * its way, leave with the next.
  */
 export class Marker {
-  readonly #link: LedgerLink;
+  readonly #link: Pick<LedgerLink, 'tell'>;
   #waiting: Waiting[] = [];
   #sending = false;
 
-  constructor(link: LedgerLink) {
+  constructor(link: Pick<LedgerLink, 'tell'>) {
     this.#link = link;
   }
 
@@ -35,6 +39,7 @@ export class Marker {
   async #send(): Promise<void> {
     this.#sending = true;
     while (this.#waiting.length > 0) {
+      await delay(GATHER_MS);
       const leaving = this.#waiting;
       this.#waiting = [];
       const chunks = leaving.map(({ chunk }) => chunk);

@@ -5,12 +5,9 @@ import { SECOND } from '../shared/duration.js';
 import { LEASE_MS, unreadable, type RefusedLine } from '../shared/ledger.js';
 import type { Logger } from '../shared/log.js';
 import { MAX_LINES } from '../shared/operation.js';
-import type { Outcome } from './consumer.js';
+import { ENOUGH_LINES, type Outcome } from './consumer.js';
 import type { LedgerLink } from './ledger-link.js';
 import type { QueueView } from './queue-view.js';
-
-/** Lines worth having in hand, as for the consumer: 20 full batches. */
-const ENOUGH_LINES = 20 * MAX_LINES;
 
 /** Chunks claimed at once. */
 const MOST_CHUNKS = 500;
