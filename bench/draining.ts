@@ -18,34 +18,31 @@ export async function draining(version: InfluxVersion, quick: boolean): Promise<
 async function measure(place: Place, quick: boolean): Promise<Figure[]> {
   const operations = quick ? 200_000 : 4_000_000;
   const rounds = quick ? 2 : 3;
-  const [bare, by500, by50]: [number[], number[], number[]] = [[], [], []];
+  const bare: number[] = [];
+  const by500: number[] = [];
+  const by50: number[] = [];
+  const plain: number[] = [];
   await bareRate(place, operations / 8); // warms the server up
   for (let round = 0; round < rounds; round++) {
     bare.push(await bareRate(place, operations));
     by500.push(await tallyRate(place, operations, 500));
-    by50.push(await tallyRate(place, operations / 2, 50));
+    by50.push(await tallyRate(place, operations, 50));
+    plain.push(await plainRate(place, quick ? 20_000 : 100_000));
   }
-  const plain = await plainRate(place, quick ? 20_000 : 50_000);
   const on = await Bucket.create(place.influx.environment).then(async (bucket) => {
     await using used = bucket;
     return `InfluxDB ${await used.version()}`;
   });
-  const overBare = (size: number, rates: readonly number[], goal: number) => {
-    const each = rates.map((rate, index) => rate / (bare[index] ?? NaN));
-    const detail = `${perSecond(median(rates))} ÷ ${perSecond(median(bare))}; rounds ${list(each)}`;
-    return ratio(
-      `drained ÷ bare writers, chunks of ${size}, ${on}`,
-      medianRatio(rates, bare),
-      detail,
-      atLeast(goal),
-    );
+  const over = (name: string, of: readonly number[], base: readonly number[], goal?: number) => {
+    const each = of.map((rate, index) => rate / (base[index] ?? NaN));
+    const detail = `${perSecond(median(of))} ÷ ${perSecond(median(base))}; rounds ${list(each)}`;
+    return ratio(`${name}, ${on}`, medianRatio(of, base), detail, goal === undefined ? goal : atLeast(goal));
   };
-  const both = `${perSecond(median(by50))} ÷ ${perSecond(plain)}`;
   return [
-    overBare(500, by500, 0.85),
-    overBare(50, by50, 0.6),
-    ratio(`drained ÷ bare writers, one job per operation, ${on}`, plain / median(bare), perSecond(plain)),
-    ratio(`drained, chunks of 50 ÷ one job per operation, ${on}`, median(by50) / plain, both, atLeast(12)),
+    over('drained ÷ bare writers, chunks of 500', by500, bare, 0.85),
+    over('drained ÷ bare writers, chunks of 50', by50, bare, 0.6),
+    over('drained ÷ bare writers, one job per operation', plain, bare),
+    over('drained, chunks of 50 ÷ one job per operation', by50, plain, 12),
   ];
 }
 

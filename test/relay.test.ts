@@ -156,13 +156,13 @@ describe('a due chunk', () => {
 
 describe('the hands of a relay', () => {
   test('hold no more than keeps the writers busy', async () => {
-    for (let n = 0; n < 120; n++) await ledger.add(chunk(n, 500), 0);
+    for (let n = 0; n < 200; n++) await ledger.add(chunk(n, 500), 0);
     const { relay, taken } = open();
-    await until(() => taken.size >= 50);
+    await until(() => taken.size >= 80);
     await delay(300);
-    expect(relay.inHand).toBe(50);
+    expect(relay.inHand).toBe(80);
     for (const settled of taken.values()) settled.resolve('settled');
-    await until(() => taken.size === 100);
+    await until(() => taken.size === 160);
   });
 
   test('keep what waits for InfluxDB longer than the lease, and lose it only when they stop moving', async () => {

@@ -57,7 +57,7 @@ interface LeavingBatch extends Batch {
  * three places: *gathering* (the open batch), *ready* (a batch that waits for a free writer), *on its way*. It moves
  * on by size, when its time is up, or by draining; `abandon()` settles everything that is left as abandoned.
  *
- * Its memory is bounded by what it is given: about 25,000 lines × 120 bytes ≈ 3 MB, or 500 chunks.
+ * Its memory is bounded by what it is given: about 40,000 lines × 120 bytes ≈ 5 MB, or 1,000 chunks.
  */
 export class Batcher {
   readonly #options: BatcherOptions;

@@ -12,15 +12,15 @@ import { ShardConsumer } from './shard-consumer.js';
 /** As the batcher's; `'unrecorded'`: settled, and the ledger could not be told. */
 export type Outcome = Settlement | 'unrecorded';
 
-/** Chunks in hand at once: 500 one-line chunks can fill a batch. */
-const CONCURRENCY = 500;
+/** Chunks in hand at once, however small: each has a lock to renew and may have to be handed back. */
+const CONCURRENCY = 1_000;
 
 /**
- * Lines worth having in hand: 50 full batches keep every writer busy while others are marked and completed. More would
+ * Lines worth having in hand: 80 full batches keep every writer busy while others are marked and completed. More would
  * only fill memory, age there, and be missing to other workers. Chunks in hand tell how many of their like that is. With
  * several shards it may be a chunk more for each: BullMQ cannot be told to take none.
  */
-export const ENOUGH_LINES = 50 * MAX_LINES;
+export const ENOUGH_LINES = 80 * MAX_LINES;
 const FEWEST_CHUNKS = ENOUGH_LINES / MAX_LINES;
 
 /** Less than the second that a drain waits for an answer. */

@@ -29,7 +29,7 @@ import { StrayShards } from './stray-shards.js';
 import { traceWorker } from './tracing.js';
 
 /** Batches on their way to InfluxDB at once. What several writes share, such as a sync to disk, InfluxDB does once. */
-const WRITERS = 24;
+const WRITERS = 32;
 
 /** What another worker had in hand before, or the queue did not deliver, has waited already; it gathers only this long. */
 const LATE_WAIT_MS = SECOND / 4;

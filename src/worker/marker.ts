@@ -7,8 +7,8 @@ import type { LedgerLink } from './ledger-link.js';
 /** How long a job may wait for its mark before it completes without. */
 const DEADLINE_MS = SECOND;
 
-/** How long chunks gather for a statement: under load it halves what marking costs Postgres. */
-const GATHER_MS = 5;
+/** How long chunks gather for a statement: under load marking then costs Postgres a quarter, and completing jobs less. */
+const GATHER_MS = 20;
 
 interface Waiting {
   readonly chunk: Chunk;
