@@ -6,7 +6,7 @@ import type { Chunk } from '../src/shared/chunk.js';
 import { Ledger, type RefusedLine } from '../src/shared/ledger.js';
 import { Lines } from '../src/shared/lines.js';
 import type { Postgres } from '../src/shared/postgres.js';
-import type { Outcome } from '../src/worker/consumer.js';
+import { ENOUGH_LINES, type Outcome } from '../src/worker/consumer.js';
 import { LedgerLink } from '../src/worker/ledger-link.js';
 import { Relay, type RelayOptions } from '../src/worker/relay.js';
 import { quiet } from './accepting-store.js';
@@ -156,13 +156,14 @@ describe('a due chunk', () => {
 
 describe('the hands of a relay', () => {
   test('hold no more than keeps the writers busy', async () => {
-    for (let n = 0; n < 200; n++) await ledger.add(chunk(n, 500), 0);
+    const enough = ENOUGH_LINES / 500;
+    for (let n = 0; n < 2 * enough + 10; n++) await ledger.add(chunk(n, 500), 0);
     const { relay, taken } = open();
-    await until(() => taken.size >= 80);
+    await until(() => taken.size >= enough);
     await delay(300);
-    expect(relay.inHand).toBe(80);
+    expect(relay.inHand).toBe(enough);
     for (const settled of taken.values()) settled.resolve('settled');
-    await until(() => taken.size === 160);
+    await until(() => taken.size === 2 * enough);
   });
 
   test('keep what waits for InfluxDB longer than the lease, and lose it only when they stop moving', async () => {

@@ -5,7 +5,7 @@ import { openLog } from '../../src/shared/log.js';
 import { Lines } from '../../src/shared/lines.js';
 import { JOB_NAME, JOB_OPTIONS, QUEUE_NAME } from '../../src/shared/operation-queue.js';
 import { shardOf } from '../../src/shared/queue-shards.js';
-import { Consumer } from '../../src/worker/consumer.js';
+import { Consumer, ENOUGH_LINES } from '../../src/worker/consumer.js';
 import { latch, until } from '../latch.js';
 import { openServers, Scene, sum, type Servers } from './scene.js';
 
@@ -55,6 +55,7 @@ test('of several shards it has about as many lines in hand as of one, and some o
   const log = openLog('silent', 'test');
   const queue = { url: servers.redis.url, prefix: 'hands' };
   const lines = Lines.of(Array.from({ length: 500 }, (_, n) => `operation r=1 ${n + 1}`)).text;
+  const enough = ENOUGH_LINES / 500;
   const taken = new Map<string, number>();
   for (const shard of [0, 1, 2, 3]) {
     await using operations = new FailFastQueue({ ...shardOf(queue, shard), log });
@@ -77,9 +78,9 @@ test('of several shards it has about as many lines in hand as of one, and some o
     keepUnreadable: async () => undefined,
   });
   consumer.start();
-  await until(() => consumer.inHand >= 20);
+  await until(() => consumer.inHand >= enough);
   for (let asked = 0; asked < 200; asked++) await consumer.hindrance(); // as long as it would take to take more
-  expect(consumer.inHand).toBeLessThanOrEqual(20 + 3);
+  expect(consumer.inHand).toBeLessThanOrEqual(enough + 3);
   expect([...taken.keys()].sort()).toEqual(['0', '1', '2', '3']);
   letGo.resolve('settled');
   await until(() => consumer.empty());
