@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Lines } from '../src/shared/lines.js';
@@ -206,4 +207,27 @@ describe('a chunk', () => {
     await turn();
     expect(batcher.pendingLines).toBe(0);
   });
+});
+
+test('as many writers as there are wait for InfluxDB without a warning of a leak', async () => {
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => warnings.push(warning);
+  process.on('warning', warned);
+  const waiting: Promise<unknown>[] = [];
+  const write = async (_: unknown, signal: AbortSignal) => {
+    const aborted = once(signal, 'abort'); // as each does between two tries
+    waiting.push(aborted);
+    await aborted;
+    signal.throwIfAborted();
+  };
+  const batcher = new Batcher({ size: 1, writers: 32, write, clock: new ManualClock() });
+  const chunks = Array.from({ length: 32 }, (_, n) =>
+    batcher.add({ id: `i.${n}`, lines: Lines.of(['a']) }, 0),
+  );
+  await turn();
+  expect(waiting).toHaveLength(32);
+  batcher.abandon();
+  expect(new Set(await Promise.all(chunks))).toEqual(new Set(['abandoned']));
+  process.off('warning', warned);
+  expect(warnings).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Chunk } from '../shared/chunk.js';
 import type { Lines } from '../shared/lines.js';
 
@@ -71,6 +72,7 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
+    setMaxListeners(options.writers, this.#abort.signal); // more than ten that wait are no leak
   }
 
   /** Lines that were added and are neither stored nor quarantined. */
