@@ -7,7 +7,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
     include: ['test/cluster/story.ts'],
-    reporters: ['verbose'],
+    reporters: ['verbose', './test/closing-line.ts'],
     // What is said is progress, and wanted at once.
     disableConsoleIntercept: true,
     testTimeout: 10 * MINUTE,

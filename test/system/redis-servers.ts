@@ -40,15 +40,20 @@ export class RedisCluster implements AsyncDisposable {
     const ports = await Promise.all(Array.from({ length: count }, freePort));
     const nodes = await Promise.all(ports.map((busPort) => openOwnStore(clusterNode(busPort))));
     const cluster = new RedisCluster(nodes);
-    const [first] = nodes;
+    const [first, ...others] = nodes as [Store, ...Store[]];
+    // A node takes its epoch only as long as it knows no other: none meets another before all of them have one.
     await Promise.all(
       nodes.map((node, n) =>
         askRedis(node, async (redis) => {
           const bounds = [n, n + 1].map((part) => Math.round((part * SLOTS) / count));
           await redis.call('CLUSTER', 'ADDSLOTSRANGE', bounds[0] ?? 0, (bounds[1] ?? 0) - 1);
           await redis.call('CLUSTER', 'SET-CONFIG-EPOCH', n + 1);
-          if (first && n > 0) await redis.call('CLUSTER', 'MEET', '127.0.0.1', portOf(first), ports[0] ?? 0);
         }),
+      ),
+    );
+    await Promise.all(
+      others.map((node) =>
+        askRedis(node, (redis) => redis.call('CLUSTER', 'MEET', '127.0.0.1', portOf(first), ports[0] ?? 0)),
       ),
     );
     await cluster.agrees();
