@@ -86,18 +86,22 @@ export class Asking {
 
   #tick(): void {
     const now = Date.now();
-    if (now - this.#due > LATE_MS) {
-      // The machine slept, or had no processor for us: that says nothing of the service.
-      this.#forgetWaiting();
-      this.pauses.push({ from: this.#due, to: now });
-    }
+    this.#noticeStandstill(now);
+    this.#schedule();
     this.asks = this.asks.filter(({ sentAt }) => now - sentAt < KEPT_MS + SILENT_MS);
     this.pauses = this.pauses.filter(({ to = now }) => now - to < KEPT_MS);
     for (const lane of LANES) {
       const waiting = this.asks.filter(({ state }) => state === 'waiting').length;
       if (waiting < MOST_WAITING) void this.#ask(lane, now);
     }
-    this.#schedule();
+  }
+
+  /** The machine slept, or had no processor for us: what waited meanwhile says nothing of the service. */
+  #noticeStandstill(now: number): void {
+    if (this.paused || now - this.#due <= LATE_MS) return;
+    this.#forgetWaiting();
+    this.pauses.push({ from: this.#due, to: now });
+    this.#due = now;
   }
 
   async #ask(lane: Ask['lane'], sentAt: number): Promise<void> {
@@ -111,6 +115,7 @@ export class Asking {
       (instance) => ({ state: 'answered', instance, words: `200 by ${instance}` }),
       (error: unknown) => endingOf(error),
     );
+    this.#noticeStandstill(Date.now());
     // Forgotten meanwhile.
     if (!this.asks.includes(ask)) return;
     const took = performance.now() - started;

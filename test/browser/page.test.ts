@@ -9,6 +9,18 @@ const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch:
 /** Whatever of it ran would end in an error or a change of the title. */
 const HOSTILE = `"><img src=x onerror="document.title='run'"><script>document.title='run'</script>`;
 
+/** In the browser: while its next question is on its way, nothing else happens for two seconds. */
+const STAND_STILL = `new Promise((resolve) => {
+  const ask = fetch;
+  fetch = (...question) => {
+    fetch = ask;
+    const answer = ask(...question);
+    for (const until = Date.now() + 2_000; Date.now() < until;);
+    resolve();
+    return answer;
+  };
+})`;
+
 const states = (page: Page) =>
   page
     .locator('tbody tr')
@@ -193,5 +205,21 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Go on' }).click();
     const before = await answers();
     await until(async () => (await answers()) > before);
+  });
+
+  test('counts no gap for a time in which it stood still itself', async () => {
+    await using telling = await Telling.open();
+    await using visited = await visit(browser, telling.port);
+    const { page } = visited;
+    const legend = async (name: string) =>
+      Number(await page.locator('.outside .legend li', { hasText: name }).locator('b').textContent());
+    await until(
+      async () => (await page.locator('.outside .legend li').count()) === 3 && (await legend('1.2.3')) > 4,
+    );
+    await page.evaluate(STAND_STILL);
+    const before = await legend('1.2.3');
+    await until(async () => (await legend('1.2.3')) > before + 4);
+    expect(await legend('gaps over 1 s')).toBe(0);
+    expect(await legend('errors')).toBe(0);
   });
 });
