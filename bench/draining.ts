@@ -73,10 +73,12 @@ async function tallyRate({ stores, influx }: Place, operations: number, size: nu
 async function plainRate({ stores, influx }: Place, operations: number): Promise<number> {
   await using bucket = await Bucket.create(influx.environment);
   await stores.clear();
-  await stores.queue.fillPlain(operations);
+  await stores.acceptPlain(operations);
   const environment = { ...stores.environment, ...bucket.environment };
   await using worker = await Child.start(peer('plain-worker'), environment);
-  return await drainedRate(worker, bucket, operations, (left) => stores.queue.untilPlainLeft(left));
+  const rate = await drainedRate(worker, bucket, operations, (left) => stores.queue.untilPlainLeft(left));
+  await stores.ledger.expect(operations);
+  return rate;
 }
 
 /** Until the worker's last job is complete: InfluxDB has its lines, and the ledger its mark. */

@@ -8,7 +8,7 @@ import { SHARED_VARIABLES } from '../src/shared/configuration.js';
 import { openLog } from '../src/shared/log.js';
 import { QUEUE_NAME, queueOptions } from '../src/shared/operation-queue.js';
 import { shardOf } from '../src/shared/queue-shards.js';
-import { acceptAll, makeChunks } from './operations.js';
+import { acceptAll } from './operations.js';
 import { PLAIN_QUEUE, plainJob } from './peers/plain-queue.js';
 
 /** Jobs that are added at once the plain way. */
@@ -67,12 +67,13 @@ export class BenchQueue implements AsyncDisposable {
     }
   }
 
-  /** Queues operations the plain way: one job each. */
-  async fillPlain(operations: number): Promise<void> {
+  /** Queues chunks of one operation the plain way. */
+  async acceptPlain(chunks: readonly Chunk[]): Promise<void> {
     const queue = new Queue(PLAIN_QUEUE, { connection: { url: this.#url } });
+    const jobs = chunks.map(({ id, lines }) => plainJob(id, lines.text));
     try {
-      for (const { id, lines } of makeChunks(operations, BULK))
-        await queue.addBulk(lines.text.split('\n').map((line, index) => plainJob(`${id}.${index}`, line)));
+      for (let first = 0; first < jobs.length; first += BULK)
+        await queue.addBulk(jobs.slice(first, first + BULK));
     } finally {
       await queue.close();
     }

@@ -1,13 +1,17 @@
 /**
- * The plain way with BullMQ: one job per operation. Everything else is as in Tally's worker: 1,000 jobs in hand, the same
- * batches, the same way into InfluxDB; a job completes when its batch is stored.
+ * The plain way with BullMQ: one job per operation, and one row of the ledger. Everything else is as in Tally's worker:
+ * the same batches, the same way into InfluxDB; a job completes when its batch is stored and its row is marked, many rows
+ * in one statement. It has as many jobs in hand as make it fastest.
  */
 import { Worker } from 'bullmq';
 import type * as BatcherModule from '../../src/worker/batcher.js';
 import type * as ClockModule from '../../src/worker/clock.js';
 import type * as ConfigModule from '../../src/worker/config.js';
 import type * as InfluxModule from '../../src/shared/influx.js';
+import type * as LedgerLinkModule from '../../src/worker/ledger-link.js';
 import type * as LinesModule from '../../src/shared/lines.js';
+import type * as MarkerModule from '../../src/worker/marker.js';
+import type * as PostgresModule from '../../src/shared/postgres.js';
 import type * as ProcessModule from '../../src/shared/process.js';
 import type * as StoreModule from '../../src/worker/store.js';
 import { built } from './built.js';
@@ -17,7 +21,10 @@ const { Batcher } = await built<typeof BatcherModule>('worker/batcher.js');
 const { systemClock } = await built<typeof ClockModule>('worker/clock.js');
 const { readConfig } = await built<typeof ConfigModule>('worker/config.js');
 const { Influx } = await built<typeof InfluxModule>('shared/influx.js');
+const { LedgerLink } = await built<typeof LedgerLinkModule>('worker/ledger-link.js');
 const { Lines } = await built<typeof LinesModule>('shared/lines.js');
+const { Marker } = await built<typeof MarkerModule>('worker/marker.js');
+const { Postgres } = await built<typeof PostgresModule>('shared/postgres.js');
 const { runProcess } = await built<typeof ProcessModule>('shared/process.js');
 const { Store } = await built<typeof StoreModule>('worker/store.js');
 
@@ -25,6 +32,9 @@ await runProcess(async ({ env, start }) => {
   const config = readConfig(env);
   const { lifecycle, log } = await start('worker', config, config.SHUTDOWN_TIMEOUT);
   using influx = new Influx(config);
+  await using postgres = new Postgres({ url: config.DATABASE_URL, application: 'plain-worker', log });
+  using link = new LedgerLink(postgres, log);
+  const marker = new Marker(link);
   const store = new Store({
     post: (lines) => influx.write(lines),
     onAnswer: () => undefined,
@@ -41,9 +51,10 @@ await runProcess(async ({ env, start }) => {
   const worker = new Worker<PlainJob>(
     PLAIN_QUEUE,
     async ({ id = '', data: { line } }) => {
-      await batcher.add({ id, lines: Lines.of([line]) }, config.BATCH_INTERVAL);
+      const chunk = { id, lines: Lines.of([line]) };
+      if ((await batcher.add(chunk, config.BATCH_INTERVAL)) === 'settled') await marker.mark(chunk);
     },
-    { connection: { url: config.REDIS_URL }, concurrency: 1_000 },
+    { connection: { url: config.REDIS_URL }, concurrency: 4_000 },
   );
   await worker.waitUntilReady();
   lifecycle.ready();
