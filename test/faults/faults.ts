@@ -238,7 +238,7 @@ const together: readonly Fault[] = [
       const [one] = arena.workers;
       if (!one) throw new Error('there is no worker');
       arena.front.refuse({ status: 503 });
-      const chunk = await chunkInHandOf(one, arena);
+      const chunk = await nextChunkOf(one, arena);
       arena.front.refuse({ status: 503, line: chunk.line });
       // It keeps the chunk, cannot renew its lock, and its relay cannot ask what the queue holds.
       one.network.redis.stall('both');
@@ -293,12 +293,21 @@ async function leased({ scene }: Arena): Promise<readonly string[]> {
   return rows.map(({ id }) => id);
 }
 
-async function chunkInHandOf(worker: Member, { queue }: Arena) {
+/**
+ * A chunk of queue and ledger that this worker takes from now on: what it has in hand may be stored already, and about to
+ * be marked; and while the ledger rests, the queue alone is given chunks, of which no relay knows.
+ */
+async function nextChunkOf({ process }: Member, { queue, scene }: Arena) {
+  const before = new Set(await queue.getRanges(['active'], 0, -1));
   let found: { readonly id: string; readonly line: string } | undefined;
   await until(async () => {
+    const known = await scene.postgres.sql<{ id: string }[]>`SELECT id FROM chunks WHERE logged_at IS NULL`;
+    const ids = new Set(known.map(({ id }) => id).filter((id) => !before.has(id)));
     const jobs = await queue.getActive();
     // Gone as soon as it is done: then its fields are missing.
-    const held = jobs.find((job) => job?.processedBy === worker.process.instance && job.data?.lines);
+    const held = jobs.find(
+      (job) => job?.processedBy === process.instance && job.data?.lines && ids.has(job.id ?? ''),
+    );
     const [line] = String(held?.data.lines ?? '').split('\n');
     if (held?.id && line) found = { id: held.id, line };
     return found !== undefined;
