@@ -10,8 +10,8 @@ import { acceptAll } from './operations.js';
 /** More than the API has: filling is no part of what is measured, and commits share what they wait for. */
 const CONNECTIONS = 8;
 
-/** Chunks that a worker marks in one statement when it is busy. */
-const MARKED_AT_ONCE = 20;
+/** Chunks of 50 that a worker marks in one statement when it is busy. */
+const MARKED_AT_ONCE = 250;
 
 const LOOK_MS = 100;
 

@@ -26,6 +26,17 @@ const states = (page: Page) =>
     .locator('tbody tr')
     .evaluateAll((rows) => rows.map(({ dataset: { instance: name, state } }) => `${name} ${state}`));
 
+/** A number of the legend under what is seen from outside. */
+const legend = async (page: Page, name: string) =>
+  Number(await page.locator('.outside .legend li', { hasText: name }).locator('b').textContent());
+
+/** Resolves when the page has asked for a while, and knows whose answers those are. */
+const hasAsked = (page: Page) =>
+  until(
+    async () =>
+      (await page.locator('.outside .legend li').count()) === 3 && (await legend(page, '1.2.3')) > 4,
+  );
+
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
@@ -195,31 +206,23 @@ describe('the page', () => {
     await using telling = await Telling.open();
     await using visited = await visit(browser, telling.port);
     const { page } = visited;
-    const answers = async () =>
-      Number(await page.locator('.outside .legend li', { hasText: '1.2.3' }).locator('b').textContent());
-    await until(
-      async () => (await page.locator('.outside .legend li').count()) === 3 && (await answers()) > 4,
-    );
+    await hasAsked(page);
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('Paused', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Go on' }).click();
-    const before = await answers();
-    await until(async () => (await answers()) > before);
+    const before = await legend(page, '1.2.3');
+    await until(async () => (await legend(page, '1.2.3')) > before);
   });
 
   test('counts no gap for a time in which it stood still itself', async () => {
     await using telling = await Telling.open();
     await using visited = await visit(browser, telling.port);
     const { page } = visited;
-    const legend = async (name: string) =>
-      Number(await page.locator('.outside .legend li', { hasText: name }).locator('b').textContent());
-    await until(
-      async () => (await page.locator('.outside .legend li').count()) === 3 && (await legend('1.2.3')) > 4,
-    );
+    await hasAsked(page);
     await page.evaluate(STAND_STILL);
-    const before = await legend('1.2.3');
-    await until(async () => (await legend('1.2.3')) > before + 4);
-    expect(await legend('gaps over 1 s')).toBe(0);
-    expect(await legend('errors')).toBe(0);
+    const before = await legend(page, '1.2.3');
+    await until(async () => (await legend(page, '1.2.3')) > before + 4);
+    expect(await legend(page, 'gaps over 1 s')).toBe(0);
+    expect(await legend(page, 'errors')).toBe(0);
   });
 });
